@@ -1,0 +1,26 @@
+#!/usr/bin/env node
+// Finds the program: the TypeScript sources in a checkout, dist/ in the published package.
+import { existsSync } from 'node:fs';
+
+const major = Number(process.versions.node.split('.')[0]);
+const sources = new URL('../src/cli/main.ts', import.meta.url);
+const built = new URL('../dist/cli/main.js', import.meta.url);
+const checkout = existsSync(sources);
+
+if (major >= 24) {
+  await import(checkout ? sources.href : built.href);
+} else {
+  // A checkout brings its own Node (the development dependency `node`), so `npx agentcgroup` works beside an older one.
+  const own = new URL('../node_modules/node/bin/node', import.meta.url);
+  if (!checkout || !existsSync(own)) {
+    process.stderr.write(
+      `ACG_NODE_TOO_OLD: agentcgroup needs Node.js 24 or newer, this is ${process.version}. ` +
+        `${checkout ? 'Run `npm run setup` first.' : 'Install a newer Node.js.'}\n`,
+    );
+    process.exit(69);
+  }
+  const { spawn } = await import('node:child_process');
+  const child = spawn(own.pathname, [process.argv[1], ...process.argv.slice(2)], { stdio: 'inherit' });
+  for (const s of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(s, () => child.kill(s));
+  child.on('exit', (code, signal) => (signal ? process.kill(process.pid, signal) : process.exit(code ?? 1)));
+}

@@ -1,0 +1,23 @@
+import { Command, CommanderError } from 'commander';
+import { asAcgError } from '../model/index.ts';
+import { commands } from './commands.ts';
+import { version } from './version.ts';
+
+const program = new Command('agentcgroup')
+  .description('The resource controller for sandboxed AI coding agents: every tool call in its own cgroup.')
+  .version(version)
+  .showHelpAfterError('(see --help)')
+  .enablePositionalOptions()
+  .exitOverride();
+for (const add of commands) add(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  // commander has printed its own message already
+  if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : 64);
+  const e = asAcgError(error);
+  process.stderr.write(`agentcgroup: ${e.code}: ${e.message}\n`);
+  if (e.code === 'ACG_INTERNAL' && e.cause instanceof Error) process.stderr.write(`${e.cause.stack}\n`);
+  process.exit(e.exit);
+}

@@ -1,0 +1,183 @@
+/**
+ * Every error a user can meet, in one table: stable code, what is wrong, what to do, HTTP status, exit status.
+ * CLI, API, protocol and SDK all speak these codes. Exit statuses follow sysexits(3) where one fits.
+ */
+const table = {
+  ACG_USAGE: { what: 'the command line is wrong', remedy: 'see --help', status: 400, exit: 64 },
+  ACG_INTERNAL: {
+    what: 'an error of agentcgroup itself',
+    remedy: 'report it with the text above',
+    status: 500,
+    exit: 70,
+  },
+  ACG_NODE_TOO_OLD: { what: 'Node.js is too old', remedy: 'install Node.js 24 or newer', status: 500, exit: 69 },
+  ACG_NOT_ROOT: { what: 'this needs root', remedy: 'run it as root', status: 403, exit: 77 },
+  ACG_NATIVE_MISSING: {
+    what: 'the native part is not built',
+    remedy: 'run `npm run setup` in the checkout, or reinstall the package',
+    status: 500,
+    exit: 69,
+  },
+  // control/cgroup
+  ACG_NO_CGROUP2: {
+    what: 'no usable cgroup v2 hierarchy',
+    remedy: 'mount one (`mount -t cgroup2 cgroup2 /sys/fs/cgroup`) or name it with --cgroup-root',
+    status: 503,
+    exit: 69,
+  },
+  ACG_CGROUP_NAME: {
+    what: 'not a valid cgroup name',
+    remedy: 'use letters, digits, dot, dash and underscore, 64 characters at most, not starting with a dot',
+    status: 400,
+    exit: 64,
+  },
+  ACG_CGROUP_FILE: { what: 'a cgroup file refused the operation', remedy: 'see the cause', status: 500, exit: 74 },
+  ACG_CGROUP_PARSE: {
+    what: 'a cgroup file has an unexpected form',
+    remedy: 'report it with the text above',
+    status: 500,
+    exit: 70,
+  },
+  // control/intercept and control/daemon
+  ACG_PROTOCOL: {
+    what: 'the peer broke the protocol',
+    remedy: 'use a client of the same release',
+    status: 400,
+    exit: 76,
+  },
+  ACG_PROTOCOL_VERSION: {
+    what: 'the peer speaks another protocol version',
+    remedy: 'use a client of the same release',
+    status: 400,
+    exit: 76,
+  },
+  ACG_FOREIGN_SESSION: {
+    what: 'the process is not in an agent session of this daemon',
+    remedy: 'start the agent with `agentcgroup run`',
+    status: 403,
+    exit: 77,
+  },
+  ACG_NO_SESSION: { what: 'no such session', remedy: 'list them with `agentcgroup sessions`', status: 404, exit: 66 },
+  ACG_NO_CALL: { what: 'no such tool call', remedy: 'list them with `agentcgroup calls`', status: 404, exit: 66 },
+  ACG_SESSION_EXISTS: {
+    what: 'a session of this name is running',
+    remedy: 'choose another --name',
+    status: 409,
+    exit: 73,
+  },
+  ACG_NO_DAEMON: { what: 'no daemon answers', remedy: 'start one with `agentcgroup daemon`', status: 503, exit: 69 },
+  ACG_DAEMON_RUNNING: {
+    what: 'a daemon is already running here',
+    remedy: 'use it, or choose another --run-dir',
+    status: 409,
+    exit: 73,
+  },
+  ACG_BAD_REQUEST: { what: 'the request is not valid', remedy: 'see the fields named above', status: 400, exit: 64 },
+  ACG_LIMIT: {
+    what: 'a limit of the daemon is reached',
+    remedy: 'wait for running calls or sessions to end',
+    status: 429,
+    exit: 75,
+  },
+  // configuration, hints, traces
+  ACG_CONFIG: {
+    what: 'the configuration is not valid',
+    remedy: '`agentcgroup config check` names the place',
+    status: 400,
+    exit: 78,
+  },
+  ACG_SIZE: {
+    what: 'not a size',
+    remedy: 'write bytes or a number with k, m, g or t, as in 512m or 2G',
+    status: 400,
+    exit: 64,
+  },
+  ACG_TRACE: {
+    what: 'the trace is not valid',
+    remedy: '`agentcgroup trace validate FILE` names the line',
+    status: 400,
+    exit: 65,
+  },
+  ACG_TRACE_EMPTY: {
+    what: 'no usable session in the input',
+    remedy: 'name a trace file or a data set folder',
+    status: 400,
+    exit: 65,
+  },
+  // lab
+  ACG_LAB_PACKAGE: {
+    what: 'an OS package that the lab needs is missing',
+    remedy: 'run `npm run setup`',
+    status: 503,
+    exit: 69,
+  },
+  ACG_LAB_KERNEL: {
+    what: 'no kernel for the lab',
+    remedy: 'run `npm run setup`; it needs the Debian mirror once',
+    status: 503,
+    exit: 69,
+  },
+  ACG_LAB_BOOT: {
+    what: 'the lab guest did not come up',
+    remedy: 'see the console log named above',
+    status: 503,
+    exit: 70,
+  },
+  ACG_LAB_TIMEOUT: {
+    what: 'the lab command ran out of time',
+    remedy: 'give it more with --timeout',
+    status: 504,
+    exit: 124,
+  },
+  // control/kernel
+  ACG_BPF_UNSUPPORTED: {
+    what: 'this kernel lacks what the program needs',
+    remedy: '`agentcgroup doctor` says what is missing',
+    status: 503,
+    exit: 69,
+  },
+  ACG_BPF_LOAD: {
+    what: 'the kernel refused a BPF program',
+    remedy: "see the verifier's words above",
+    status: 500,
+    exit: 70,
+  },
+} as const satisfies Record<string, { what: string; remedy: string; status: number; exit: number }>;
+
+export type ErrorCode = keyof typeof table;
+export const errorTable: Readonly<Record<ErrorCode, { what: string; remedy: string; status: number; exit: number }>> =
+  table;
+
+/** An error with a stable code. `message` is one line: what is wrong, the detail, what to do. */
+export class AcgError extends Error {
+  readonly code: ErrorCode;
+  readonly detail: string;
+
+  constructor(code: ErrorCode, detail = '', options?: { cause?: unknown }) {
+    const { what, remedy } = table[code];
+    super(`${what}${detail && `: ${detail}`} (${remedy})`, options);
+    this.name = 'AcgError';
+    this.code = code;
+    this.detail = detail;
+  }
+
+  /** HTTP status for the API. */
+  get status(): number {
+    return table[this.code].status;
+  }
+
+  /** Exit status for the CLI. */
+  get exit(): number {
+    return table[this.code].exit;
+  }
+
+  toJSON(): { code: ErrorCode; message: string } {
+    return { code: this.code, message: this.message };
+  }
+}
+
+/** Any thrown value as an AcgError; what is not ours becomes ACG_INTERNAL with its cause kept. */
+export function asAcgError(error: unknown): AcgError {
+  if (error instanceof AcgError) return error;
+  return new AcgError('ACG_INTERNAL', error instanceof Error ? error.message : String(error), { cause: error });
+}

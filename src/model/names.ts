@@ -1,0 +1,19 @@
+import { z } from 'zod';
+
+/**
+ * Names that become path components (tenant, session). Checked before any path is built: a name can never climb out of
+ * the tree, and is never `cgroup.*` or another kernel file because the tree's own prefixes come before it.
+ */
+export const Name = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$/,
+    'letters, digits, dot, dash, underscore; at most 64; not starting with a dot or dash',
+  );
+
+export const Priority = z.enum(['high', 'normal', 'low']);
+export type Priority = z.infer<typeof Priority>;
+
+/** What a kernel offers, weakest first (DESIGN section 2). */
+export const Tier = z.enum(['cgroup', 'sched-ext', 'memcg-bpf']);
+export type Tier = z.infer<typeof Tier>;

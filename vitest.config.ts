@@ -1,0 +1,24 @@
+import { defineConfig } from 'vitest/config';
+
+// Three projects: what needs nothing, what needs the machine's own cgroup2 mount and native code, what boots a kernel.
+export default defineConfig({
+  test: {
+    reporters: ['default'],
+    testTimeout: 20_000,
+    hookTimeout: 30_000,
+    projects: [
+      {
+        extends: true,
+        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/native/**', 'test/lab/**'] },
+      },
+      {
+        extends: true,
+        test: { name: 'native', include: ['test/native/**/*.test.ts'], fileParallelism: false, testTimeout: 120_000 },
+      },
+      {
+        extends: true,
+        test: { name: 'lab', include: ['test/lab/**/*.test.ts'], fileParallelism: false, testTimeout: 300_000 },
+      },
+    ],
+  },
+});
