@@ -38,6 +38,19 @@ const table = {
     status: 500,
     exit: 70,
   },
+  ACG_CGROUP_BUSY: {
+    what: 'controllers cannot be enabled in a cgroup that holds processes',
+    remedy:
+      'move them into a child cgroup (in a container: start with an init that does), or name another --cgroup-root',
+    status: 503,
+    exit: 69,
+  },
+  ACG_CGROUP_DELEGATION: {
+    what: 'systemd did not hand over a cgroup',
+    remedy: 'run agentcgroupd as a service with Delegate=yes, or name a --cgroup-root',
+    status: 503,
+    exit: 69,
+  },
   // control/intercept and control/daemon
   ACG_PROTOCOL: {
     what: 'the peer broke the protocol',

@@ -1,0 +1,160 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fstatSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { type Cgroup, CgroupFileError, openRoot, parseMountinfo, type Root } from '../../src/control/cgroup/index.ts';
+
+const mount = parseMountinfo(readFileSync('/proc/self/mountinfo', 'utf8')).find((m) => !m.readOnly);
+const able = mount !== undefined && process.getuid?.() === 0;
+if (!able) process.stderr.write('skipped: needs root and a writable cgroup2 mount\n');
+
+describe.skipIf(!able)('cgroups of this machine', () => {
+  let root: Root;
+  let made = 0;
+  const fresh = () => root.cgroup.create(`t${++made}`);
+
+  beforeAll(async () => {
+    root = await openRoot({ cgroupRoot: join(mount!.path, `acg-test-${process.pid}`), controllers: [] });
+  });
+  afterAll(() => root.cgroup.end(AbortSignal.timeout(20_000)));
+
+  /** A process inside the cgroup; killed at the end of the test at the latest. */
+  function inside(cgroup: Cgroup, command = 'sleep', args = ['60']) {
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    expect(cgroup.write('cgroup.procs', child.pid!)).toEqual({ enforced: true });
+    return child;
+  }
+
+  test('create, read, list and remove', async () => {
+    const cgroup = fresh();
+    expect(cgroup.exists()).toBe(true);
+    expect(cgroup.read('cgroup.events')).toEqual({ populated: false, frozen: false });
+    expect(cgroup.read('cgroup.type')).toBe('domain');
+    expect(cgroup.read('cpu.stat')!.usageUsec).toBe(0);
+    expect(cgroup.read('cgroup.stat')).toEqual({ descendants: 0, dyingDescendants: 0 });
+    const deep = cgroup.create('a').create('b');
+    cgroup.create('c');
+    expect([...cgroup.walk()].map((c) => c.name)).toEqual(expect.arrayContaining(['a', 'b', 'c', cgroup.name]));
+    expect([...cgroup.walk()].findIndex((c) => c.name === 'b')).toBeLessThan(
+      [...cgroup.walk()].findIndex((c) => c.name === 'a'),
+    );
+    expect(() => cgroup.create('a')).toThrow(expect.objectContaining({ code: 'ACG_CGROUP_FILE', errno: 'EEXIST' }));
+    expect(cgroup.tryRemove()).toBe(false);
+    await cgroup.remove();
+    expect(cgroup.exists()).toBe(false);
+    expect(deep.read('cgroup.procs')).toBeUndefined();
+    expect(deep.procs()).toEqual([]);
+    expect(deep.children()).toEqual([]);
+    expect(deep.tryRemove()).toBe(true);
+    await deep.remove();
+    deep.kill();
+    await deep.waitEmpty();
+    expect(() => deep.write('cgroup.freeze', true)).toThrow(expect.objectContaining({ gone: true }));
+    expect(() => deep.id).toThrow(CgroupFileError);
+  });
+
+  test('the id is the inode and the open directory is the cgroup', () => {
+    const cgroup = fresh();
+    cgroup.withFd((fd) => expect(fstatSync(fd, { bigint: true }).ino).toBe(cgroup.id));
+  });
+
+  test('kill ends the whole subtree and waitEmpty hears of it', async () => {
+    const cgroup = fresh();
+    const first = inside(cgroup);
+    const second = inside(cgroup.create('below'));
+    const exits = Promise.all([once(first, 'exit'), once(second, 'exit')]);
+    expect(cgroup.procs()).toEqual([first.pid]);
+    expect(cgroup.populated()).toBe(true);
+    const empty = cgroup.waitEmpty(AbortSignal.timeout(10_000));
+    cgroup.kill();
+    await empty;
+    expect(cgroup.populated()).toBe(false);
+    expect((await exits).map(([, signal]) => signal)).toEqual(['SIGKILL', 'SIGKILL']);
+    await cgroup.remove();
+  });
+
+  test('waitEmpty loses no wake-up, however soon the process ends', async () => {
+    const cgroup = fresh();
+    for (let i = 0; i < 60; i++) {
+      const child = spawn('sleep', [String((i % 6) / 1000)]);
+      onTestFinished(() => void child.kill('SIGKILL'));
+      try {
+        cgroup.write('cgroup.procs', child.pid!);
+      } catch (error) {
+        expect((error as CgroupFileError).errno).toBe('ESRCH');
+      }
+      await cgroup.waitEmpty(AbortSignal.timeout(5_000));
+      expect(cgroup.populated()).toBe(false);
+    }
+  });
+
+  test('a wait ends when its signal aborts, and leaves nothing behind', async () => {
+    const cgroup = fresh();
+    inside(cgroup);
+    await expect(cgroup.waitEmpty(AbortSignal.timeout(50))).rejects.toMatchObject({ name: 'TimeoutError' });
+    await expect(cgroup.waitEmpty(AbortSignal.abort(new Error('enough')))).rejects.toThrow('enough');
+    await expect(cgroup.remove(AbortSignal.timeout(50))).rejects.toMatchObject({ name: 'TimeoutError' });
+    await cgroup.end();
+    expect(cgroup.exists()).toBe(false);
+  });
+
+  test('freeze stops, thaw lets run, and the frozen can be killed', async () => {
+    const cgroup = fresh();
+    const child = inside(cgroup, 'bash', ['-c', 'while :; do :; done']);
+    expect(await cgroup.freeze(AbortSignal.timeout(5_000))).toBe(true);
+    expect(cgroup.read('cgroup.events')).toEqual({ populated: true, frozen: true });
+    const used = cgroup.read('cpu.stat')!.usageUsec;
+    await sleep(100);
+    expect(cgroup.read('cpu.stat')!.usageUsec - used).toBeLessThan(20_000);
+    expect(await cgroup.thaw(AbortSignal.timeout(5_000))).toBe(true);
+    await sleep(150);
+    expect(cgroup.read('cpu.stat')!.usageUsec - used).toBeGreaterThan(10_000);
+    await cgroup.freeze(AbortSignal.timeout(5_000));
+    const exit = once(child, 'exit');
+    await cgroup.end(AbortSignal.timeout(5_000));
+    expect((await exit)[1]).toBe('SIGKILL');
+    expect(await cgroup.freeze().catch((e) => e.gone)).toBe(true);
+  });
+
+  test('remove waits for the last process to leave by itself', async () => {
+    const cgroup = fresh();
+    inside(cgroup.create('below'), 'sleep', ['0.2']);
+    await cgroup.remove(AbortSignal.timeout(10_000));
+    expect(cgroup.exists()).toBe(false);
+  });
+
+  test('a limit without its controller is reported, not swallowed', () => {
+    const cgroup = fresh();
+    if (cgroup.read('cgroup.controllers')!.includes('memory')) return;
+    expect(cgroup.write('memory.max', 2 ** 20)).toEqual({
+      enforced: false,
+      file: 'memory.max',
+      why: `the memory controller is not enabled for ${cgroup.path}`,
+    });
+    expect(cgroup.read('memory.current')).toBeUndefined();
+  });
+
+  test('what the kernel refuses carries operation, file and errno', () => {
+    const cgroup = fresh();
+    expect(() => cgroup.write('cgroup.procs', 2 ** 22 + 1)).toThrow(
+      expect.objectContaining({
+        code: 'ACG_CGROUP_FILE',
+        operation: 'write',
+        file: join(cgroup.path, 'cgroup.procs'),
+        errno: 'ESRCH',
+        gone: false,
+      }),
+    );
+  });
+
+  test('missing controllers are named with a reason', async () => {
+    const open = await openRoot({ cgroupRoot: root.cgroup.path, controllers: ['memory', 'nonesuch'] });
+    expect(open.origin).toBe('given');
+    expect(open.missing.map((m) => m.controller)).toContain('nonesuch');
+    for (const { why } of open.missing) expect(why.length).toBeGreaterThan(10);
+    expect([...open.enabled, ...open.missing.map((m) => m.controller)].sort()).toEqual(['memory', 'nonesuch']);
+  });
+});
