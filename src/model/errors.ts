@@ -18,6 +18,12 @@ const table = {
     status: 500,
     exit: 69,
   },
+  ACG_SYSCALL: {
+    what: 'a system call failed',
+    remedy: 'see the error name above',
+    status: 500,
+    exit: 71,
+  },
   // control/cgroup
   ACG_NO_CGROUP2: {
     what: 'no usable cgroup v2 hierarchy',
