@@ -1,4 +1,5 @@
 /** The vocabulary as types and schemas. No I/O; imports no other room. */
+export * from './capability.ts';
 export * from './errors.ts';
 export * from './names.ts';
 export * from './size.ts';

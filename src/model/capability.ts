@@ -1,0 +1,13 @@
+import { z } from 'zod';
+
+/** One thing this machine can do or not, found out by doing it. `unknown`: it could not be tried, which is not a no. */
+export const Capability = z.object({
+  /** Short and stable: programs look rows up by it. */
+  name: z.string(),
+  state: z.enum(['yes', 'no', 'unknown']),
+  /** What was found; for `no` and `unknown`, why. */
+  detail: z.string().optional(),
+  /** How to get it, in one line. */
+  remedy: z.string().optional(),
+});
+export type Capability = z.infer<typeof Capability>;
