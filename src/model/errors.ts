@@ -117,6 +117,12 @@ const table = {
     status: 400,
     exit: 65,
   },
+  ACG_TRACE_WRITE: {
+    what: 'the trace cannot be written',
+    remedy: 'make room or choose another place; see the cause',
+    status: 507,
+    exit: 74,
+  },
   ACG_TRACE_EMPTY: {
     what: 'no usable session in the input',
     remedy: 'name a trace file or a data set folder',

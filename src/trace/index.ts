@@ -3,3 +3,4 @@ export { type OpenOptions, openTraces } from './open.ts';
 export { type BadLine, type GoodLine, parseLine, readTrace } from './reader.ts';
 export type { Finding, ImportReport } from './report.ts';
 export { type ImportedSession, recordsOf } from './session.ts';
+export { TraceWriter, tracePath, type WriterOptions, type WriterTotals } from './writer.ts';
