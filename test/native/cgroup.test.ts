@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fstatSync, readFileSync } from 'node:fs';
+import { closeSync, fstatSync, readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { type Cgroup, CgroupFileError, openRoot, parseMountinfo, type Root } from '../../src/control/cgroup/index.ts';
+import { Cgroup, CgroupFileError, openRoot, parseMountinfo, type Root } from '../../src/control/cgroup/index.ts';
+import { type ExitStatus, spawn as spawnInside, watchExit } from '../../src/control/native/index.ts';
 
 const mount = parseMountinfo(readFileSync('/proc/self/mountinfo', 'utf8')).find((m) => !m.readOnly);
 const able = mount !== undefined && process.getuid?.() === 0;
@@ -147,6 +149,66 @@ describe.skipIf(!able)('cgroups of this machine', () => {
         errno: 'ESRCH',
         gone: false,
       }),
+    );
+  });
+
+  test('notes live on the cgroup', () => {
+    const cgroup = fresh();
+    expect(cgroup.note('call')).toBeUndefined();
+    cgroup.setNote('call', '{"a":"ü\n"}');
+    cgroup.setNote('empty', '');
+    expect(cgroup.note('call')).toBe('{"a":"ü\n"}');
+    expect(new Cgroup(cgroup.path).notes()).toEqual(
+      new Map([
+        ['call', '{"a":"ü\n"}'],
+        ['empty', ''],
+      ]),
+    );
+    expect(cgroup.removeNote('call')).toBe(true);
+    expect(cgroup.removeNote('call')).toBe(false);
+    expect(() => cgroup.setNote('big', 'x'.repeat(2 ** 20))).toThrow(
+      expect.objectContaining({ code: 'ACG_CGROUP_FILE', operation: 'setxattr' }),
+    );
+    const gone = cgroup.child('gone');
+    expect(() => gone.note('call')).toThrow(expect.objectContaining({ gone: true }));
+    expect(() => gone.open()).toThrow(expect.objectContaining({ gone: true }));
+    expect(() => gone.create('x')).toThrow(expect.objectContaining({ gone: true }));
+  });
+
+  test('a process is born inside through the open directory', async () => {
+    const cgroup = fresh();
+    const { pid, pidfd } = cgroup.withFd((cgroupFd) =>
+      spawnInside({ file: '/bin/sleep', argv: ['sleep', '60'], env: {}, cgroupFd }),
+    );
+    const ended = new Promise<ExitStatus | null>((resolve) => watchExit({ pidfd }, resolve));
+    closeSync(pidfd);
+    expect(cgroup.procs()).toEqual([pid]);
+    await cgroup.end(AbortSignal.timeout(10_000));
+    expect(await ended).toMatchObject({ code: null, signal: 'SIGKILL' });
+  });
+
+  test('a pressure trigger fires on a real stall', async () => {
+    const cgroup = fresh();
+    if (cgroup.read('cpu.pressure') === undefined) return;
+    const trigger = { kind: 'some', stallUsec: 20_000, windowUsec: 2_000_000 } as const;
+    const fired = new Promise<void>((resolve) => {
+      const watch = cgroup.watchPressure('cpu.pressure', trigger, resolve)!;
+      onTestFinished(() => watch.close());
+    });
+    // More spinners than CPUs: each of them has to wait for its turn.
+    for (let i = 0; i < cpus().length + 2; i++) inside(cgroup, 'bash', ['-c', 'while :; do :; done']);
+    await Promise.race([fired, sleep(15_000).then(() => Promise.reject(new Error('no notification')))]);
+    expect(cgroup.read('cpu.pressure')!.some.totalUsec).toBeGreaterThan(20_000);
+    await cgroup.end(AbortSignal.timeout(10_000));
+    expect(cgroup.watchPressure('cpu.pressure', trigger, () => {})).toBeUndefined();
+  });
+
+  test('a trigger the kernel does not take is an error', () => {
+    const cgroup = fresh();
+    if (cgroup.read('cpu.pressure') === undefined) return;
+    const trigger = { kind: 'some', stallUsec: 1, windowUsec: 60_000_000 } as const;
+    expect(() => cgroup.watchPressure('cpu.pressure', trigger, () => {})).toThrow(
+      expect.objectContaining({ operation: 'arm', errno: 'EINVAL' }),
     );
   });
 

@@ -1,10 +1,14 @@
 import { closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { AcgError } from '../../model/index.ts';
+import { getXattr, listXattr, removeXattr, setXattr, type Watch } from '../native/index.ts';
 import { CgroupFileError, readText, writeText, writeTextAsync } from './file.ts';
 import { type FileInput, type FileValue, type ReadableFile, readers, type WritableFile, writers } from './files.ts';
+import { type StallTrigger, watchPressure } from './pressure.ts';
 import { removeTree, tryRemove } from './remove.ts';
 import { until, watchFile } from './wait.ts';
+
+const NOTES = 'user.agentcgroup.';
 
 /** Did a write take effect? `enforced: false` when this cgroup has no such file: the tree still works, without that limit. */
 export type Written = { enforced: true } | { enforced: false; file: string; why: string };
@@ -55,7 +59,11 @@ export class Cgroup {
   /** Makes the cgroup of that name below this one. CgroupFileError EEXIST when it is there already. */
   create(name: string): Cgroup {
     const child = this.child(name);
-    child.#attempt('mkdir', () => mkdirSync(child.path, 0o755));
+    try {
+      mkdirSync(child.path, 0o755);
+    } catch (error) {
+      throw new CgroupFileError('mkdir', child.path, error);
+    }
     return child;
   }
 
@@ -67,7 +75,7 @@ export class Cgroup {
         .map((entry) => new Cgroup(join(this.path, entry.name)));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-      throw new CgroupFileError('list', this.path, error);
+      throw new CgroupFileError('list', this.path, error, this.path);
     }
   }
 
@@ -203,6 +211,47 @@ export class Cgroup {
     }
   }
 
+  /** A note kept on the cgroup itself (xattr `user.agentcgroup.<name>`): it outlives the daemon and dies with the cgroup. */
+  note(name: string): string | undefined {
+    return this.#attempt('getxattr', () => getXattr(this.path, NOTES + name)?.toString('utf8'));
+  }
+
+  /** Keeps a note. ENOSPC above 128 attributes or 128 KiB in one cgroup. */
+  setNote(name: string, value: string): void {
+    this.#attempt('setxattr', () => setXattr(this.path, NOTES + name, value));
+  }
+
+  /** All notes by name, without the prefix. */
+  notes(): Map<string, string> {
+    return this.#attempt('listxattr', () => {
+      const names = listXattr(this.path).filter((name) => name.startsWith(NOTES));
+      return new Map(
+        names.flatMap((name) => {
+          const value = getXattr(this.path, name);
+          return value === undefined ? [] : [[name.slice(NOTES.length), value.toString('utf8')]];
+        }),
+      );
+    });
+  }
+
+  /** Was there one to remove? */
+  removeNote(name: string): boolean {
+    return this.#attempt('removexattr', () => removeXattr(this.path, NOTES + name));
+  }
+
+  /**
+   * Calls `onStall` at most once a window while tasks of the subtree stalled longer than `stallUsec` within `windowUsec`
+   * (a PSI trigger). undefined: no PSI here. Windows: up to 10 s; without CAP_SYS_RESOURCE whole multiples of 2 s (EINVAL
+   * else). When the cgroup goes, the watch falls silent; close it all the same.
+   */
+  watchPressure(
+    file: 'memory.pressure' | 'cpu.pressure' | 'io.pressure',
+    trigger: StallTrigger,
+    onStall: () => void,
+  ): Watch | undefined {
+    return watchPressure(join(this.path, file), trigger, onStall);
+  }
+
   async #freezing(frozen: boolean, signal?: AbortSignal): Promise<boolean> {
     const written = this.write('cgroup.freeze', frozen);
     if (!written.enforced) throw new AcgError('ACG_CGROUP_FILE', written.why);
@@ -231,7 +280,7 @@ export class Cgroup {
     try {
       return action();
     } catch (error) {
-      throw new CgroupFileError(operation, this.path, error);
+      throw new CgroupFileError(operation, this.path, error, this.path);
     }
   }
 }

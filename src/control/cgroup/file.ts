@@ -3,6 +3,7 @@ import { closeSync, constants, existsSync, openSync, readSync, writeSync } from 
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { AcgError } from '../../model/index.ts';
+import { SyscallError } from '../native/index.ts';
 
 /** A refused operation on a cgroup file or directory, with everything needed to say why. */
 export class CgroupFileError extends AcgError {
@@ -13,13 +14,14 @@ export class CgroupFileError extends AcgError {
   /** The cgroup was removed meanwhile: normal where others remove cgroups too. */
   readonly gone: boolean;
 
-  constructor(operation: string, file: string, cause: unknown) {
-    const errno = (cause as NodeJS.ErrnoException).code ?? 'unknown';
+  constructor(operation: string, file: string, cause: unknown, cgroup = dirname(file)) {
+    const errno = cause instanceof SyscallError ? cause.errno : ((cause as NodeJS.ErrnoException).code ?? 'unknown');
     super('ACG_CGROUP_FILE', `${operation} ${file}: ${errno}`, { cause });
+    this.name = 'CgroupFileError';
     this.operation = operation;
     this.file = file;
     this.errno = errno;
-    this.gone = errno === 'ENODEV' || (errno === 'ENOENT' && !existsSync(dirname(file)));
+    this.gone = errno === 'ENODEV' || (errno === 'ENOENT' && !existsSync(cgroup));
   }
 }
 

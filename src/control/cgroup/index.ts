@@ -5,5 +5,6 @@ export { CgroupFileError } from './file.ts';
 export type { FileInput, FileValue, ReadableFile, WritableFile } from './files.ts';
 export { type Cgroup2Mount, directoryOf, mountOf, parseMountinfo, parseSelfCgroup } from './mounts.ts';
 export * from './parse.ts';
+export { armTrigger, type StallTrigger } from './pressure.ts';
 export { locateRoot, openRoot, type Root, type RootOptions } from './root.ts';
 export * from './tree.ts';

@@ -1,0 +1,37 @@
+import { closeSync, constants, openSync, writeSync } from 'node:fs';
+import { type Watch, watchPri } from '../native/index.ts';
+import { CgroupFileError } from './file.ts';
+
+/** When to call: stalled for `stallUsec` within any `windowUsec`; `some`: at least one task, `full`: all that could run. */
+export interface StallTrigger {
+  kind: 'some' | 'full';
+  stallUsec: number;
+  windowUsec: number;
+}
+
+/** Arms a PSI trigger on a pressure file (Documentation/accounting/psi.rst). undefined: there is no such file, or PSI is off. */
+export function watchPressure(file: string, trigger: StallTrigger, onStall: () => void): Watch | undefined {
+  const fd = armTrigger(file, trigger);
+  if (fd === undefined) return undefined;
+  try {
+    // The watch keeps a duplicate; the trigger lives as long as the last descriptor of this open file.
+    return watchPri(fd, onStall);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** An open descriptor with the trigger in it, the caller's to close: closing it disarms. */
+export function armTrigger(file: string, { kind, stallUsec, windowUsec }: StallTrigger): number | undefined {
+  let fd: number | undefined;
+  try {
+    fd = openSync(file, constants.O_RDWR | constants.O_NONBLOCK);
+    // The kernel reads it as a string and wants the terminating zero (psi.rst, "Userspace monitor usage example").
+    writeSync(fd, `${kind} ${stallUsec} ${windowUsec}\0`);
+    return fd;
+  } catch (error) {
+    if (fd !== undefined) closeSync(fd);
+    if (['ENOENT', 'EOPNOTSUPP', 'ENODEV'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    throw new CgroupFileError('arm', file, error);
+  }
+}
