@@ -148,6 +148,12 @@ const table = {
     status: 503,
     exit: 70,
   },
+  ACG_LAB_DIED: {
+    what: 'the lab guest died while the command ran',
+    remedy: 'its console tells why: run the command again with --console',
+    status: 503,
+    exit: 70,
+  },
   ACG_LAB_TIMEOUT: {
     what: 'the lab command ran out of time',
     remedy: 'give it more with --timeout',

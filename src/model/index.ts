@@ -1,5 +1,6 @@
 /** The vocabulary as types and schemas. No I/O; imports no other room. */
 export * from './capability.ts';
+export * from './duration.ts';
 export * from './errors.ts';
 export * from './names.ts';
 export * from './size.ts';

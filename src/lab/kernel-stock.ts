@@ -1,0 +1,174 @@
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { AcgError } from '../model/index.ts';
+import { type AptSource, debianMirror, parseDeb822Sources, parseOneLineSources } from './apt-sources.ts';
+import { cacheFolder } from './cache.ts';
+import { execute } from './execute.ts';
+import type { KernelRecord } from './kernel.ts';
+import { unpackBootModules } from './kernel-modules.ts';
+import { withLock } from './lock.ts';
+import { requirePackages } from './packages.ts';
+
+/** Debian's newest kernel built for its stable release, then the newest there is. */
+const suites = ['trixie-backports', 'sid'];
+const metapackage = 'linux-image-cloud-amd64';
+const defaultMirror = 'http://deb.debian.org/debian';
+
+/**
+ * Puts Debian's newest cloud kernel into the cache as `kernels/stock-RELEASE/`: taken out of its packages, installed
+ * nowhere. apt checks signature and hashes, with lists and state of our own, so the machine's apt is neither read (but for
+ * the mirror's address and proxy settings) nor changed. One process fetches at a time; a folder appears complete or not
+ * at all. `refresh`: also when there is one already. Throws ACG_LAB_KERNEL.
+ */
+export async function fetchStockKernel(
+  say: (notice: string) => void,
+  { refresh = false }: { refresh?: boolean } = {},
+): Promise<void> {
+  if (process.arch !== 'x64') throw new AcgError('ACG_LAB_KERNEL', `no stock kernel for ${process.arch} yet`);
+  const tools = requirePackages(['debian-archive-keyring', 'xz-utils', 'kmod']);
+  const root = cacheFolder('kernels');
+  const begin = Date.now();
+  say('fetching the stock Debian kernel (about 37 MB, once)');
+  try {
+    await withLock(
+      join(root, '.lock'),
+      async () => {
+        const there = (await readdir(root)).some((entry) => entry.startsWith('stock-'));
+        if (refresh || !there) await fetchLocked(root, tools);
+      },
+      () => say('another process is fetching it: waiting'),
+    );
+  } catch (error) {
+    throw error instanceof AcgError
+      ? error
+      : new AcgError('ACG_LAB_KERNEL', (error as Error).message, { cause: error });
+  }
+  say(`kernel fetched in ${((Date.now() - begin) / 1000).toFixed(1)} s`);
+}
+
+async function fetchLocked(root: string, tools: { 'debian-archive-keyring': string; kmod: string }): Promise<void> {
+  for (const left of await readdir(root)) if (left.startsWith('.new-')) await rm(join(root, left), { recursive: true });
+  const mirror = await machineMirror();
+  const failures: string[] = [];
+  for (const suite of suites) {
+    const work = await mkdtemp(join(root, '.new-'));
+    try {
+      const apt = await privateApt(work, mirror, suite, tools['debian-archive-keyring']);
+      await apt('apt-get', ['-q', 'update']);
+      const packages = await kernelPackages((name) => apt('apt-cache', ['show', '--no-all-versions', name]));
+      await mkdir(join(work, 'packages'));
+      await apt(
+        'apt-get',
+        ['-q', 'download', ...packages.map((p) => `${p.name}=${p.version}`)],
+        join(work, 'packages'),
+      );
+      await unpack(root, work, tools.kmod, `${metapackage} ${packages[0]!.version} from ${suite}`);
+      return;
+    } catch (error) {
+      failures.push(`${suite}: ${(error as Error).message}`);
+    } finally {
+      await rm(work, { recursive: true, force: true });
+    }
+  }
+  throw new AcgError('ACG_LAB_KERNEL', `${mirror}: ${failures.join('; ')}`);
+}
+
+async function machineMirror(): Promise<string> {
+  const release = await readFile('/etc/os-release', 'utf8').catch(() => '');
+  const codename = /^VERSION_CODENAME="?([a-z]+)/m.exec(release)?.[1];
+  const files = ['/etc/apt/sources.list'];
+  for (const name of await readdir('/etc/apt/sources.list.d').catch(() => []))
+    files.push(join('/etc/apt/sources.list.d', name));
+  const sources: AptSource[] = [];
+  for (const file of files) {
+    if (!existsSync(file)) continue;
+    if (file.endsWith('.list')) sources.push(...parseOneLineSources(await readFile(file, 'utf8')));
+    else if (file.endsWith('.sources')) sources.push(...parseDeb822Sources(await readFile(file, 'utf8')));
+  }
+  return (codename && debianMirror(sources, codename)) || defaultMirror;
+}
+
+type Apt = (program: 'apt-get' | 'apt-cache', args: string[], cwd?: string) => Promise<Buffer>;
+
+/** apt with sources, lists, caches and package state of its own. The machine's apt.conf (proxies) still applies. */
+async function privateApt(work: string, mirror: string, suite: string, keyring: string): Promise<Apt> {
+  for (const folder of ['lists/partial', 'cache/archives/partial'])
+    await mkdir(join(work, folder), { recursive: true });
+  await writeFile(join(work, 'sources.list'), `deb [signed-by=${keyring} arch=amd64] ${mirror} ${suite} main\n`);
+  await writeFile(join(work, 'status'), '');
+  const settings = [
+    `Dir::Etc::sourcelist=${join(work, 'sources.list')}`,
+    'Dir::Etc::sourceparts=/dev/null',
+    'Dir::Etc::preferences=/dev/null',
+    'Dir::Etc::preferencesparts=/dev/null',
+    `Dir::State::Lists=${join(work, 'lists')}`,
+    `Dir::State::status=${join(work, 'status')}`,
+    `Dir::Cache=${join(work, 'cache')}`,
+    'APT::Architecture=amd64',
+    'APT::Architectures=amd64',
+    'APT::Default-Release=',
+    // the download user `_apt` cannot write below a home folder
+    'APT::Sandbox::User=root',
+    'APT::Update::Error-Mode=any',
+    'APT::Get::AllowUnauthenticated=false',
+    'Acquire::AllowInsecureRepositories=false',
+    'Acquire::Languages=none',
+    'Acquire::Retries=2',
+    'Acquire::http::Timeout=30',
+  ];
+  const options = settings.flatMap((setting) => ['-o', setting]);
+  return (program, args, cwd = work) => execute(program, [...options, ...args], { cwd });
+}
+
+interface KernelPackage {
+  name: string;
+  version: string;
+}
+
+/** The packages that hold the metapackage's kernel: image and modules, which newer releases keep apart. */
+async function kernelPackages(show: (name: string) => Promise<Buffer>): Promise<KernelPackage[]> {
+  const found = new Map<string, KernelPackage>();
+  const follow = async (name: string) => {
+    const text = (await show(name)).toString();
+    const version = /^Version: (\S+)$/m.exec(text)?.[1];
+    if (!version) throw new Error(`no version of ${name}`);
+    if (name !== metapackage) found.set(name, { name, version });
+    for (const [next] of (/^Depends: (.*)$/m.exec(text)?.[1] ?? '').matchAll(
+      /\blinux-(image|binary|modules)-\d[^\s,]*/g,
+    ))
+      if (!found.has(next)) await follow(next);
+  };
+  await follow(metapackage);
+  return [...found.values()];
+}
+
+async function unpack(root: string, work: string, depmod: string, origin: string): Promise<void> {
+  const tree = join(work, 'tree');
+  await mkdir(tree);
+  for (const file of await readdir(join(work, 'packages')))
+    await execute('dpkg', ['-x', join(work, 'packages', file), tree]);
+  const [modules] = ['usr/lib/modules', 'lib/modules'].map((m) => join(tree, m)).filter((m) => existsSync(m));
+  const [release] = modules ? await readdir(modules) : [];
+  if (!modules || !release) throw new Error(`no modules in ${origin}`);
+  const image = [join(modules, release, 'vmlinuz'), join(tree, 'boot', `vmlinuz-${release}`)].find((f) =>
+    existsSync(f),
+  );
+  if (!image) throw new Error(`no vmlinuz in ${origin}`);
+
+  const made = join(work, 'made');
+  await mkdir(join(made, 'lib/modules'), { recursive: true });
+  await rename(image, join(made, 'vmlinuz'));
+  await rename(join(modules, release), join(made, 'lib/modules', release));
+  await execute(depmod, ['-b', made, release]);
+  const record: KernelRecord = {
+    release,
+    origin,
+    modules: await unpackBootModules(join(made, 'lib/modules', release), join(made, 'boot-modules')),
+    at: new Date().toISOString(),
+  };
+  await writeFile(join(made, 'kernel.json'), `${JSON.stringify(record, null, 2)}\n`);
+  const target = join(root, `stock-${release}`);
+  await rm(target, { recursive: true, force: true });
+  await rename(made, target);
+}
