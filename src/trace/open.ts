@@ -2,6 +2,8 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { AcgError } from '../model/index.ts';
+import { importClaudeSession } from './import/claude-code.ts';
+import { importCodexRollout } from './import/codex.ts';
 import { ATTEMPT, importAttempt } from './import/dataset.ts';
 import type { ImportedSession } from './session.ts';
 import { sessionsIn } from './sessions.ts';
@@ -77,7 +79,12 @@ async function* file(path: string, options: OpenOptions, named: boolean): AsyncG
     return;
   }
   options.onSession?.(path);
-  yield* sessionsIn(path);
+  if (format === 'ndjson') yield* sessionsIn(path);
+  else if (format === 'codex') yield await importCodexRollout(path);
+  else {
+    const session = await importClaudeSession(path);
+    if (session) yield session;
+  }
 }
 
 async function isLastAttempt(dir: string): Promise<boolean> {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
 
-/** A folder with the given files, removed when the test ends. Objects become JSON, lists of objects under `.jsonl` lines. */
+/** A folder with the given files, removed when the test ends. Objects become JSON, lists under `.jsonl` and `.ndjson` lines. */
 export function folder(files: Record<string, unknown>): string {
   const root = mkdtempSync(join(tmpdir(), 'acg-trace-'));
   onTestFinished(() => rmSync(root, { recursive: true, force: true }));
@@ -11,7 +11,7 @@ export function folder(files: Record<string, unknown>): string {
     const path = join(root, name);
     mkdirSync(dirname(path), { recursive: true });
     if (typeof content === 'string' || content instanceof Uint8Array) writeFileSync(path, content);
-    else if (/l$/.test(name)) writeFileSync(path, lines(content as unknown[]));
+    else if (/\.(?:jsonl|ndjson)$/.test(name)) writeFileSync(path, lines(content as unknown[]));
     else writeFileSync(path, JSON.stringify(content));
   }
   return root;

@@ -5,6 +5,9 @@ import { isObject } from './salvage.ts';
 /** Tools whose call encloses a whole sub-agent: Claude Code's Task, named Agent in newer versions. */
 export const ENVELOPES: ReadonlySet<string> = new Set(['Task', 'Agent']);
 
+/** Imported sessions belong to no tenant of ours. */
+export const IMPORTED_TENANT = 'imported';
+
 /** A call as the log shows it: asked for by the model at `start`, answered at `end`. */
 export interface LoggedCall {
   id: string;
@@ -13,8 +16,10 @@ export interface LoggedCall {
   cwd?: string;
   start: number;
   end?: number;
+  exitCode?: number;
   isError?: boolean;
   subAgent?: boolean;
+  background?: boolean;
 }
 
 /**
@@ -43,11 +48,15 @@ export class ClaudeLog {
   }
 
   add(entry: unknown, where: string): void {
-    const t = isObject(entry) ? timeOf(entry.timestamp) : undefined;
-    if (!isObject(entry) || t === undefined) {
-      // summaries, file snapshots and the like carry no time and say nothing about the run
-      const what = isObject(entry) ? `of type ${shown(entry.type)} without a time` : 'that is not an object';
-      this.report.leaveOut(where, `a log entry ${what}`);
+    if (!isObject(entry)) {
+      this.report.leaveOut(where, 'a log entry that is not an object');
+      return;
+    }
+    const t = timeOf(entry.timestamp);
+    if (t === undefined) {
+      // summaries, last prompts, file snapshots and the like have no time and say nothing about the run
+      const part = entry.type === 'assistant' || entry.type === 'user' || 'timestamp' in entry;
+      if (part) this.report.leaveOut(where, `a log entry of type ${shown(entry.type)} without a time`);
       return;
     }
     this.first = Math.min(this.first, t);
@@ -56,7 +65,7 @@ export class ClaudeLog {
     const message = isObject(entry.message) ? entry.message : {};
     const content = Array.isArray(message.content) ? message.content.filter(isObject) : [];
     if (entry.type === 'assistant') this.output(t, message, content, side, stringOf(entry.cwd));
-    else if (entry.type === 'user') this.input(t, content, side);
+    else if (entry.type === 'user') this.input(t, content, side, entry.toolUseResult);
     else this.push(t, 'agent-log', { type: shown(entry.type) });
   }
 
@@ -76,7 +85,8 @@ export class ClaudeLog {
       if (block.type !== 'tool_use' || !id || id.length > 128) continue;
       asked.push(id);
       if (this.calls.has(id)) continue;
-      const command = isObject(block.input) ? stringOf(block.input.command) : undefined;
+      const input = isObject(block.input) ? block.input : {};
+      const command = stringOf(input.command);
       this.calls.set(id, {
         id,
         tool: stringOf(block.name) ?? 'unknown',
@@ -84,6 +94,7 @@ export class ClaudeLog {
         ...(command !== undefined && { command }),
         ...(cwd && { cwd }),
         ...(side && { subAgent: true }),
+        ...(input.run_in_background === true && { background: true }),
       });
     }
     const data: LlmOutput = {
@@ -100,7 +111,7 @@ export class ClaudeLog {
     this.push(t, 'llm-output', data);
   }
 
-  private input(t: number, content: Record<string, unknown>[], side: boolean): void {
+  private input(t: number, content: Record<string, unknown>[], side: boolean, outcome: unknown): void {
     const results: string[] = [];
     for (const block of content) {
       const id = stringOf(block.tool_use_id);
@@ -109,7 +120,12 @@ export class ClaudeLog {
       const call = this.calls.get(id);
       if (!call || call.end !== undefined) continue;
       call.end = t;
-      if (block.is_error === true) call.isError = true;
+      if (isObject(outcome) && stringOf(outcome.backgroundTaskId)) call.background = true;
+      if (block.is_error === true) {
+        call.isError = true;
+        const code = /^Exit code (\d{1,3})\b/.exec(textOf(block.content))?.[1];
+        if (code !== undefined) call.exitCode = Number(code);
+      }
     }
     const data: LlmInput = { ...(results.length && { results }), ...(side && { subAgent: true }) };
     this.push(t, 'llm-input', data);
@@ -124,7 +140,6 @@ export class ClaudeLog {
 export function callRecord(
   c: LoggedCall,
   session: string,
-  tenant: string,
   seq: number,
   where: string,
   report: ReportBuilder,
@@ -138,7 +153,7 @@ export function callRecord(
     type: 'call',
     call: c.id,
     session,
-    tenant,
+    tenant: IMPORTED_TENANT,
     tool: c.tool,
     agentCallId: c.id,
     seq,
@@ -146,7 +161,9 @@ export function callRecord(
     ...(c.command !== undefined && { command: c.command }),
     ...(c.cwd !== undefined && { cwd: c.cwd }),
     ...(end !== undefined && { end, durationMs: end - c.start }),
+    ...(c.exitCode !== undefined && { exitCode: c.exitCode }),
     ...(c.isError && { isError: true }),
+    ...(c.background && { background: true }),
     ...(c.subAgent && { subAgent: true }),
     ...(ENVELOPES.has(c.tool) && { envelope: true }),
   };
@@ -159,18 +176,24 @@ export function timeOf(value: unknown): number | undefined {
   return Number.isFinite(t) && t >= 0 ? t : undefined;
 }
 
+/** Text of a tool result: a string, or a list of blocks of which the first has text. */
+function textOf(content: unknown): string {
+  const first: unknown = Array.isArray(content) ? content[0] : content;
+  return (isObject(first) ? stringOf(first.text) : stringOf(first)) ?? '';
+}
+
 export function stringOf(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
-function tokens(value: unknown): number | undefined {
+export function tokens(value: unknown): number | undefined {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
 }
 
-function shown(type: unknown): string {
+export function shown(type: unknown): string {
   return typeof type === 'string' ? type.slice(0, 64) : 'unknown';
 }
 
-function pick<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {
+export function pick<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {
   return value === undefined ? {} : ({ [key]: value } as { [P in K]: V });
 }

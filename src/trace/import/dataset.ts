@@ -8,15 +8,12 @@ import { basename, dirname, join } from 'node:path';
 import type { CallRecord, EventRecord, SampleRecord, SessionRecord } from '../../model/index.ts';
 import { ReportBuilder } from '../report.ts';
 import { type ImportedSession, sortCalls } from '../session.ts';
-import { ClaudeLog, callRecord, type LoggedCall, stringOf, timeOf } from './claude-log.ts';
+import { ClaudeLog, callRecord, IMPORTED_TENANT, type LoggedCall, stringOf, timeOf } from './claude-log.ts';
 import { inTimeOrder } from './order.ts';
 import { podmanPercent, podmanUsage } from './podman.ts';
 import { isObject, salvageList } from './salvage.ts';
 
 export const ATTEMPT = /^attempt_(\d+)$/;
-/** Imported sessions belong to no tenant of ours. */
-export const IMPORTED_TENANT = 'imported';
-
 /** One attempt. `lastAttempt` is the caller's to know: it has seen the task's other folders. */
 export async function importAttempt(dir: string, lastAttempt: boolean): Promise<ImportedSession> {
   const report = new ReportBuilder();
@@ -179,9 +176,7 @@ function readCalls(json: string | undefined, log: ClaudeLog, session: string, re
   const more = [...log.calls.values()].filter((c) => !known.has(c.id));
   if (json !== undefined && more.length)
     report.note('tool_calls.json', 'a call that only trace.jsonl has', more.length);
-  return sortCalls(
-    [...found, ...more].map((c, seq) => callRecord(c, session, IMPORTED_TENANT, seq, `call ${c.id}`, report)),
-  );
+  return sortCalls([...found, ...more].map((c, seq) => callRecord(c, session, seq, `call ${c.id}`, report)));
 }
 
 interface Outcome {
