@@ -202,8 +202,8 @@ export class AcgError extends Error {
     return table[this.code].exit;
   }
 
-  toJSON(): { code: ErrorCode; message: string } {
-    return { code: this.code, message: this.message };
+  toJSON(): { code: ErrorCode; detail: string; message: string } {
+    return { code: this.code, detail: this.detail, message: this.message };
   }
 }
 

@@ -1,4 +1,5 @@
 /** The vocabulary as types and schemas. No I/O; imports no other room. */
+export * from './api.ts';
 export * from './capability.ts';
 export * from './duration.ts';
 export * from './errors.ts';

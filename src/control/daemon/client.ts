@@ -1,0 +1,87 @@
+import { request } from 'node:http';
+import {
+  AcgError,
+  type CallStatus,
+  type ErrorCode,
+  errorTable,
+  type Health,
+  type SessionRequest,
+  type SessionStatus,
+} from '../../model/index.ts';
+
+/** A client of the daemon's API on its Unix socket. Every method throws AcgError; ACG_NO_DAEMON when nobody answers. */
+export class DaemonClient {
+  readonly socket: string;
+
+  constructor(apiSocket: string) {
+    this.socket = apiSocket;
+  }
+
+  health(): Promise<Health> {
+    return this.#ask('GET', '/v1/health');
+  }
+
+  createSession(session: SessionRequest): Promise<SessionStatus> {
+    return this.#ask('POST', '/v1/sessions', session);
+  }
+
+  sessions(all = false): Promise<SessionStatus[]> {
+    return this.#ask('GET', `/v1/sessions${all ? '?all=true' : ''}`);
+  }
+
+  /** Ends a session: everything in it is killed and its cgroups removed. Resolves when they are gone. */
+  endSession(
+    session: string,
+    result: { exitCode?: number | null; signal?: string | null } = {},
+  ): Promise<SessionStatus> {
+    return this.#ask('DELETE', `/v1/sessions/${encodeURIComponent(session)}`, result);
+  }
+
+  calls(filter: { session?: string; running?: boolean } = {}): Promise<CallStatus[]> {
+    const query = new URLSearchParams();
+    if (filter.session) query.set('session', filter.session);
+    if (filter.running) query.set('running', 'true');
+    return this.#ask('GET', `/v1/calls?${query}`);
+  }
+
+  call(call: string): Promise<CallStatus> {
+    return this.#ask('GET', `/v1/calls/${encodeURIComponent(call)}`);
+  }
+
+  killCall(call: string): Promise<CallStatus> {
+    return this.#ask('POST', `/v1/calls/${encodeURIComponent(call)}/kill`, {});
+  }
+
+  #ask<T>(method: string, path: string, body?: unknown): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const text = body === undefined ? undefined : JSON.stringify(body);
+      const headers =
+        text === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) };
+      const ask = request({ socketPath: this.socket, method, path, headers }, (answer) => {
+        const parts: Buffer[] = [];
+        answer.on('data', (part: Buffer) => parts.push(part));
+        answer.on('error', reject);
+        answer.on('end', () => {
+          try {
+            const value = JSON.parse(Buffer.concat(parts).toString() || 'null');
+            if ((answer.statusCode ?? 500) < 400) resolve(value as T);
+            else reject(fromAnswer(value, answer.statusCode));
+          } catch (cause) {
+            reject(new AcgError('ACG_INTERNAL', `the daemon's answer to ${method} ${path} is not JSON`, { cause }));
+          }
+        });
+      });
+      ask.on('error', (cause: NodeJS.ErrnoException) => {
+        const absent = ['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE'].includes(cause.code ?? '');
+        reject(absent ? new AcgError('ACG_NO_DAEMON', this.socket, { cause }) : cause);
+      });
+      ask.end(text);
+    });
+  }
+}
+
+function fromAnswer(value: unknown, status: number | undefined): AcgError {
+  const { code, detail } = (value ?? {}) as { code?: string; detail?: string };
+  if (code !== undefined && code in errorTable) return new AcgError(code as ErrorCode, detail ?? '');
+  return new AcgError('ACG_INTERNAL', `the daemon answered ${status}: ${JSON.stringify(value).slice(0, 300)}`);
+}

@@ -1,0 +1,64 @@
+/**
+ * What must survive the daemon: kept as user xattrs on the cgroups themselves, so that it lives exactly as long as what it
+ * describes. The next daemon reads these and nothing else.
+ */
+import { z } from 'zod';
+import { Name, Priority } from '../../model/index.ts';
+
+export const SESSION_XATTR = 'user.agentcgroup.session';
+export const CALL_XATTR = 'user.agentcgroup.call';
+/** The number of the last call, on the session's cgroup: call ids are never given twice. */
+export const LAST_CALL_XATTR = 'user.agentcgroup.last-call';
+/** Left by a shim whose command ended while no daemon was there: "WAIT_STATUS END_EPOCH_MS". */
+export const EXIT_XATTR = 'user.agentcgroup.exit';
+
+/** A process, told from a later one of the same pid by its start time (clock ticks since boot, /proc/PID/stat field 22). */
+export const ProcessId = z.object({ pid: z.number().int().positive(), startTicks: z.number().int().nonnegative() });
+export type ProcessId = z.infer<typeof ProcessId>;
+
+export const SessionLimits = z.object({
+  /** Bytes for the agent and all its calls together. */
+  memoryBytes: z.number().int().positive().optional(),
+  /** cpu.weight, 1 to 10000. */
+  cpuWeight: z.number().int().min(1).max(10_000).optional(),
+  /** Processes and threads of the whole session. */
+  pids: z.number().int().positive().optional(),
+});
+export type SessionLimits = z.infer<typeof SessionLimits>;
+
+export const KeptSession = z.object({
+  version: z.literal(1),
+  session: Name,
+  tenant: Name,
+  priority: Priority,
+  start: z.number(),
+  argv: z.array(z.string()),
+  limits: SessionLimits,
+  /** What the agent's processes had before they were protected; tool calls get it back. */
+  oomScoreAdj: z.number().int(),
+  /** The agent's user. */
+  uid: z.number().int(),
+  /** When this process is gone, so is the session. Absent: the session ends only when it is told to. */
+  owner: ProcessId.optional(),
+});
+export type KeptSession = z.infer<typeof KeptSession>;
+
+export const KeptCall = z.object({
+  version: z.literal(1),
+  call: z.string(),
+  number: z.number().int().nonnegative(),
+  start: z.number(),
+  tool: z.string(),
+  command: z.string().optional(),
+  cwd: z.string().optional(),
+  agentCallId: z.string().optional(),
+  agentSessionId: z.string().optional(),
+  via: z.enum(['shim', 'adopted', 'sdk', 'mcp', 'hook']),
+  limitBytes: z.number().optional(),
+  shim: ProcessId.optional(),
+  /** Set when the shell has ended and what it started lives on. */
+  background: z.boolean(),
+  exitCode: z.number().int().nullable().optional(),
+  signal: z.string().nullable().optional(),
+});
+export type KeptCall = z.infer<typeof KeptCall>;

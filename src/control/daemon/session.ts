@@ -1,0 +1,181 @@
+import { randomBytes } from 'node:crypto';
+import { chownSync } from 'node:fs';
+import { join } from 'node:path';
+import { AcgError, type CallRecord, type SessionRequest, type SessionStatus, SessionRequest as schema } from '../../model/index.ts';
+import { AGENT, type Cgroup, CgroupFileError, enableControllers, sessionName, tenantName } from '../cgroup/index.ts';
+import { setXattr } from '../native/index.ts';
+import type { Call } from './call.ts';
+import { type KeptSession, LAST_CALL_XATTR, type ProcessId, SESSION_XATTR } from './kept.ts';
+import { agentReserve } from './limits.ts';
+import { measured } from './usage.ts';
+
+/** Ended calls that are kept in memory for the API; older ones are in the trace. */
+const KEPT_RECORDS = 10_000;
+
+/** One agent run: its cgroups and its calls. */
+export class Session {
+  readonly kept: KeptSession;
+  readonly cgroup: Cgroup;
+  readonly agent: Cgroup;
+  readonly calls = new Map<string, Call>();
+  readonly records = new Map<string, CallRecord>();
+  readonly notEnforced: string[];
+  state: SessionStatus['state'] = 'running';
+  end: number | undefined;
+  done = 0;
+  killed = 0;
+  lastCall: number;
+  agentOomKilled = false;
+
+  constructor(cgroup: Cgroup, kept: KeptSession, lastCall = 0, notEnforced: string[] = []) {
+    this.cgroup = cgroup;
+    this.agent = cgroup.child(AGENT);
+    this.kept = kept;
+    this.lastCall = lastCall;
+    this.notEnforced = notEnforced;
+  }
+
+  get id(): string {
+    return this.kept.session;
+  }
+
+  /** The number of the next call, noted on the cgroup before it is used: no id is given twice, not by the next daemon either. */
+  nextCall(): number {
+    this.lastCall++;
+    setXattr(this.cgroup.path, LAST_CALL_XATTR, String(this.lastCall));
+    return this.lastCall;
+  }
+
+  remember(record: CallRecord): void {
+    this.records.set(record.call, record);
+    if (this.records.size > KEPT_RECORDS) this.records.delete(this.records.keys().next().value!);
+  }
+
+  status(trace: string): SessionStatus {
+    const { kept } = this;
+    const running = [...this.calls.values()];
+    const background = running.filter((call) => call.state === 'background').length;
+    const gone = this.state === 'ended';
+    return measured<SessionStatus>({
+      session: kept.session,
+      tenant: kept.tenant,
+      priority: kept.priority,
+      state: this.state,
+      start: kept.start,
+      end: this.end,
+      argv: kept.argv,
+      memoryLimitBytes: kept.limits.memoryBytes,
+      memoryBytes: gone ? undefined : this.cgroup.read('memory.current'),
+      agentMemoryBytes: gone ? undefined : this.agent.read('memory.current'),
+      agentOomKilled: this.agentOomKilled,
+      callsRunning: running.length - background,
+      callsBackground: background,
+      callsDone: this.done,
+      callsKilled: this.killed,
+      agentCgroup: gone ? undefined : this.agent.path,
+      trace,
+      notEnforced: this.notEnforced,
+    });
+  }
+}
+
+/** A session id nobody has had: seconds since the epoch and 40 random bits, so that ids sort by age. */
+function newSessionId(now: number): string {
+  return `${Math.floor(now / 1000).toString(36)}-${randomBytes(5).toString('hex')}`;
+}
+
+/**
+ * Makes the session's part of the tree, tenant included, and writes its limits. All or nothing: when any step fails, what
+ * was made is removed again. Throws ACG_BAD_REQUEST, ACG_SESSION_EXISTS, CgroupFileError.
+ */
+export function createSession(
+  root: Cgroup,
+  request: SessionRequest,
+  owner: ProcessId | undefined,
+  uid: number,
+  now: number,
+): Session {
+  const wanted = schema.parse(request);
+  const kept = measured<KeptSession>({
+    version: 1,
+    session: wanted.name ?? newSessionId(now),
+    tenant: wanted.tenant,
+    priority: wanted.priority,
+    start: now,
+    argv: wanted.argv,
+    limits: measured<KeptSession['limits']>({
+      memoryBytes: wanted.memoryBytes,
+      cpuWeight: wanted.cpuWeight,
+      pids: wanted.pids,
+    }),
+    oomScoreAdj: wanted.oomScoreAdj,
+    uid,
+    owner,
+  });
+  const tenant = root.child(tenantName(kept.tenant));
+  if (!tenant.exists()) root.create(tenant.name);
+  try {
+    enableControllers(tenant, tenant);
+    const cgroup = createSessionCgroup(tenant, kept);
+    try {
+      const notEnforced = writeLimits(cgroup, kept);
+      if (uid !== 0) delegate(cgroup, uid);
+      return new Session(cgroup, kept, 0, notEnforced);
+    } catch (error) {
+      for (const part of cgroup.walk()) part.tryRemove();
+      throw error;
+    }
+  } catch (error) {
+    tenant.tryRemove();
+    throw error;
+  }
+}
+
+function createSessionCgroup(tenant: Cgroup, kept: KeptSession): Cgroup {
+  try {
+    return tenant.create(sessionName(kept.session));
+  } catch (error) {
+    if (error instanceof CgroupFileError && error.errno === 'EEXIST')
+      throw new AcgError('ACG_SESSION_EXISTS', kept.session, { cause: error });
+    throw error;
+  }
+}
+
+/** Sets the session's limits and the agent's protection; returns what this machine cannot enforce, in words. */
+function writeLimits(cgroup: Cgroup, kept: KeptSession): string[] {
+  const { limits } = kept;
+  enableControllers(cgroup, cgroup);
+  const agent = cgroup.create(AGENT);
+  const written = [];
+  if (limits.memoryBytes !== undefined) {
+    const reserve = agentReserve(limits)!;
+    // protection is shared out from above: a leaf has no more than its parent was given
+    written.push(
+      cgroup.write('memory.max', limits.memoryBytes),
+      cgroup.write('memory.low', reserve),
+      agent.write('memory.low', reserve),
+    );
+  }
+  if (limits.cpuWeight !== undefined) written.push(cgroup.write('cpu.weight', limits.cpuWeight));
+  if (limits.pids !== undefined) written.push(cgroup.write('pids.max', limits.pids));
+  setXattr(cgroup.path, SESSION_XATTR, JSON.stringify(kept));
+  return written.flatMap((w) => (w.enforced ? [] : [`${w.file}: ${w.why}`]));
+}
+
+/** Lets the agent's user start processes in calls (CLONE_INTO_CGROUP asks for the cgroup.procs of both ends and what they share). */
+export function delegate(cgroup: Cgroup, uid: number): void {
+  for (const part of cgroup.walk()) chownSync(join(part.path, 'cgroup.procs'), uid, -1);
+}
+
+/**
+ * Passes the agents' protection through their tenant: the kernel gives a cgroup no more of memory.low than its ancestors
+ * have. Without a memory controller there is nothing to pass.
+ */
+export function shareProtection(tenant: Cgroup): void {
+  if (!tenant.exists()) return;
+  const sum = tenant.children().reduce((total, session) => {
+    const low = session.read('memory.low');
+    return total + (typeof low === 'number' ? low : 0);
+  }, 0);
+  tenant.write('memory.low', sum);
+}

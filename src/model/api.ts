@@ -1,0 +1,70 @@
+/** What goes over the daemon's HTTP API: requests are checked against these, answers are shaped by them, and the OpenAPI document is made of them. */
+import { z } from 'zod';
+import { Name, Priority, Tier } from './names.ts';
+import { CallRecord } from './trace.ts';
+
+export const SessionRequest = z.object({
+  /** The session's id; generated when absent. */
+  name: Name.optional(),
+  tenant: Name.default('default'),
+  priority: Priority.default('normal'),
+  /** The agent's command line, for the record only. */
+  argv: z.array(z.string().max(65_536)).max(4096).default([]),
+  memoryBytes: z.number().int().positive().optional(),
+  cpuWeight: z.number().int().min(1).max(10_000).optional(),
+  pids: z.number().int().min(16).optional(),
+  /** End the session when the process that asks is gone. */
+  owned: z.boolean().default(false),
+  /** The user whose processes may open calls in it; defaults to the one who asks. Only root may name another. */
+  uid: z.number().int().nonnegative().optional(),
+  /** The oom_score_adj that tool calls run with: what the agent had before it was protected. */
+  oomScoreAdj: z.number().int().min(-1000).max(1000).default(0),
+});
+export type SessionRequest = z.input<typeof SessionRequest>;
+
+export const SessionStatus = z.object({
+  session: Name,
+  tenant: Name,
+  priority: Priority,
+  state: z.enum(['running', 'ending', 'ended']),
+  start: z.number(),
+  end: z.number().optional(),
+  argv: z.array(z.string()),
+  memoryLimitBytes: z.number().optional(),
+  memoryBytes: z.number().optional(),
+  agentMemoryBytes: z.number().optional(),
+  agentOomKilled: z.boolean().optional(),
+  callsRunning: z.number().int(),
+  callsBackground: z.number().int(),
+  callsDone: z.number().int(),
+  callsKilled: z.number().int(),
+  /** Directory of the agent leaf, where the agent must be started. Absent once ended. */
+  agentCgroup: z.string().optional(),
+  trace: z.string().optional(),
+  /** Limits that this machine cannot enforce, with the reason. */
+  notEnforced: z.array(z.string()),
+});
+export type SessionStatus = z.infer<typeof SessionStatus>;
+
+/** A call as the API shows it: its record so far, and whether it still runs. */
+export const CallStatus = CallRecord.extend({
+  state: z.enum(['held', 'running', 'background', 'ended']),
+  memoryBytes: z.number().optional(),
+});
+export type CallStatus = z.infer<typeof CallStatus>;
+
+export const Health = z.object({
+  status: z.enum(['ok', 'degraded']),
+  version: z.string(),
+  pid: z.number().int(),
+  tier: Tier,
+  start: z.number(),
+  cgroupRoot: z.string(),
+  shimSocket: z.string(),
+  traceDir: z.string(),
+  sessions: z.number().int(),
+  calls: z.number().int(),
+  /** What does not work here, in words. */
+  notes: z.array(z.string()),
+});
+export type Health = z.infer<typeof Health>;
