@@ -13,3 +13,13 @@ export function table(head: string[], rows: string[][], right: number[] = []): s
       .trimEnd();
   return [line(head), line(width.map((w) => '-'.repeat(w))), ...rows.map(line)].join('\n');
 }
+
+/** Shows once, or with `watch` again every second on a cleared screen, until interrupted. */
+export async function watching(watch: boolean | undefined, show: () => Promise<void>): Promise<void> {
+  if (!watch) return show();
+  for (;;) {
+    if (process.stdout.isTTY) process.stdout.write('\u001b[H\u001b[2J');
+    await show();
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
+}

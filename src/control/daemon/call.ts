@@ -10,6 +10,8 @@ export class Call {
   readonly cgroup: Cgroup;
   kept: KeptCall;
   state: CallStatus['state'] = 'running';
+  /** A shim is connected and will report the end. */
+  attached = false;
   /** The largest process seen by the sampler. */
   peakProcess: { comm: string; rssBytes: number } | undefined;
   killedBy: CallRecord['killedBy'] | undefined;
@@ -28,10 +30,9 @@ export class Call {
     return this.kept.call;
   }
 
-  /** Remembers a change where the next daemon will find it. A cgroup that is gone needs no memory. */
-  keep(change: Partial<KeptCall>): void {
-    this.kept = { ...this.kept, ...change };
-    if (this.cgroup.exists()) setXattr(this.cgroup.path, CALL_XATTR, JSON.stringify(this.kept));
+  /** Notes `kept` where the next daemon will find it. */
+  keep(): void {
+    setXattr(this.cgroup.path, CALL_XATTR, JSON.stringify(this.kept));
   }
 
   /** The shell has ended; what it started may live on. */
@@ -106,7 +107,9 @@ export function oomFeedback(record: CallRecord): Feedback | undefined {
   if (!record.oomKilled) return undefined;
   const peak = record.peakBytes === undefined ? '' : ` after reaching ${formatSize(record.peakBytes)}`;
   const limit = record.limitBytes === undefined ? '' : `; its limit is ${formatSize(record.limitBytes)}`;
-  const process = record.peakProcess && ` The largest process was ${record.peakProcess.comm} (${formatSize(record.peakProcess.rssBytes)}).`;
+  const process =
+    record.peakProcess &&
+    ` The largest process was ${record.peakProcess.comm} (${formatSize(record.peakProcess.rssBytes)}).`;
   return measured<Feedback>({
     kind: 'oom',
     text: `this command was stopped for memory${peak}${limit}.${process ?? ''} It is a limit, not an error in the code.`,
@@ -116,4 +119,3 @@ export function oomFeedback(record: CallRecord): Feedback | undefined {
     process: record.peakProcess?.comm,
   });
 }
-

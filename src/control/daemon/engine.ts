@@ -1,11 +1,18 @@
-import { AcgError, type CallRecord, type CallStatus, type SessionRequest, type SessionStatus } from '../../model/index.ts';
-import { type Cgroup, parsePlace } from '../cgroup/index.ts';
+import { relative } from 'node:path';
+import {
+  AcgError,
+  type CallRecord,
+  type CallStatus,
+  type SessionRequest,
+  type SessionStatus,
+} from '../../model/index.ts';
+import { parsePlace, type Root } from '../cgroup/index.ts';
 import type { Ended, Open } from '../intercept/index.ts';
-import { setXattr, type Watch, watchExit } from '../native/index.ts';
+import { setXattr } from '../native/index.ts';
 import { Call, createCallCgroup, oomFeedback } from './call.ts';
 import { CALL_XATTR, type KeptCall } from './kept.ts';
 import { callLimits } from './limits.ts';
-import { cgroupPathOf, decodeWaitStatus, identify } from './processes.ts';
+import { cgroupDirectoryOf, decodeWaitStatus, identify, onGone } from './processes.ts';
 import { createSession, delegate, type Session, shareProtection } from './session.ts';
 import type { TraceStore } from './trace-store.ts';
 import { measured } from './usage.ts';
@@ -24,46 +31,53 @@ export type Opening = { verdict: 'plain' } | { verdict: 'contained'; session: Se
  */
 export class Engine {
   readonly sessions = new Map<string, Session>();
-  readonly root: Cgroup;
+  readonly root: Pick<Root, 'cgroup' | 'mount'>;
   readonly #traces: TraceStore;
   readonly #report: (error: unknown, doing: string) => void;
-  readonly #owners = new Map<string, Watch>();
+  readonly #owners = new Map<string, { close(): void }>();
   readonly #endings = new Map<string, Promise<SessionStatus>>();
-  /** Our root as /proc/PID/cgroup names it. */
-  readonly #rootInProc: string;
 
   /** `report` hears of every failure that no caller waits for. */
   constructor(
-    root: Cgroup,
-    rootInProc: string,
+    root: Pick<Root, 'cgroup' | 'mount'>,
     traces: TraceStore,
     report: (error: unknown, doing: string) => void,
   ) {
     this.root = root;
-    this.#rootInProc = rootInProc;
     this.#traces = traces;
     this.#report = report;
   }
 
-  createSession(request: SessionRequest, requester: { pid: number; uid: number }, now = Date.now()): SessionStatus {
+  /** Throws ACG_BAD_REQUEST, ACG_SESSION_EXISTS, ACG_TRACE_WRITE, CgroupFileError; then nothing of the session is left. */
+  async createSession(
+    request: SessionRequest,
+    requester: { pid: number; uid: number },
+    now = Date.now(),
+  ): Promise<SessionStatus> {
     const owner = request.owned ? identify(requester.pid) : undefined;
     if (request.owned && !owner) throw new AcgError('ACG_BAD_REQUEST', 'the owner is gone already');
-    const session = createSession(this.root, request, owner, request.uid ?? requester.uid, now);
-    this.take(session);
-    this.#traces.sessionChanged(session);
-    return session.status(this.#traces.path(session.id));
+    const session = createSession(this.root.cgroup, request, owner, request.uid ?? requester.uid, now);
+    try {
+      await this.take(session);
+    } catch (error) {
+      await session.cgroup.end();
+      throw error;
+    }
+    this.#traces.writeSession(session.kept);
+    return this.status(session);
   }
 
   /** Puts a session, new or re-adopted, under this engine's care. */
-  take(session: Session): void {
+  async take(session: Session): Promise<void> {
+    await this.#traces.open(session.kept);
     this.sessions.set(session.id, session);
     shareProtection(session.cgroup.parent);
     const { owner } = session.kept;
-    if (!owner) return;
-    if (identify(owner.pid)?.startTicks !== owner.startTicks) return this.#endLater(session.id);
-    const watch = watchExit({ pid: owner.pid }, () => this.#endLater(session.id));
-    watch.unref();
-    this.#owners.set(session.id, watch);
+    if (owner)
+      this.#owners.set(
+        session.id,
+        onGone(owner, () => this.#endLater(session.id)),
+      );
   }
 
   /** Kills all that the session started, waits for it, removes its cgroups. Asked twice, both get the one answer. */
@@ -95,25 +109,28 @@ export class Engine {
     shareProtection(session.cgroup.parent);
     // the last session of a tenant takes the tenant's cgroup along; a new one may be on its way in
     session.cgroup.parent.tryRemove();
-    const path = this.#traces.path(session.id);
-    this.#traces.sessionChanged(session, result);
+    const { end, agentOomKilled } = session;
+    this.#traces.writeSession(session.kept, { ...result, end, agentOomKilled });
     await this.#traces.close(session.id);
-    return session.status(path);
+    return this.status(session);
+  }
+
+  status(session: Session): SessionStatus {
+    return session.status(this.#traces.path(session.kept));
   }
 
   #endLater(id: string): void {
     if (this.sessions.has(id)) this.endSession(id).catch((error) => this.#report(error, `end session ${id}`));
   }
 
-  /** The session whose agent leaf the process is in; `call` when it is inside a call already. Throws ACG_FOREIGN_SESSION. */
+  /** The session the process is in, and whether it is inside a call of it already. Throws ACG_FOREIGN_SESSION. */
   #whereIs(pid: number): { session: Session; inCall: boolean } {
-    const path = cgroupPathOf(pid);
-    const below = path?.startsWith(this.#rootInProc) ? path.slice(this.#rootInProc.length).replace(/^\//, '') : undefined;
-    const place = below === undefined ? undefined : parsePlace(below);
+    const directory = cgroupDirectoryOf(pid, this.root.mount);
+    const place = directory === undefined ? undefined : parsePlace(relative(this.root.cgroup.path, directory));
     const session = place && 'session' in place ? this.sessions.get(place.session) : undefined;
     if (!session || session.kept.tenant !== (place as { tenant: string }).tenant)
-      throw new AcgError('ACG_FOREIGN_SESSION', `process ${pid} in ${path ?? 'no cgroup'}`);
-    return { session, inCall: place!.kind !== 'agent' };
+      throw new AcgError('ACG_FOREIGN_SESSION', `process ${pid} in ${directory ?? 'no cgroup of ours'}`);
+    return { session, inCall: place!.kind === 'call' };
   }
 
   /** A shim asks to run a command: makes the call's cgroup. Throws ACG_FOREIGN_SESSION, ACG_LIMIT, CgroupFileError. */
@@ -155,6 +172,7 @@ export class Engine {
   ended(session: Session, call: Call, ended: Ended): string {
     const { exitCode, signal } = decodeWaitStatus(ended.status);
     call.shellEnded(exitCode, signal);
+    call.keep();
     if ((call.cgroup.read('memory.events')?.oomKill ?? 0) > 0) {
       call.killedBy = 'oom';
       call.feedback = oomFeedback(call.record(session.id, session.kept.tenant));
@@ -168,7 +186,8 @@ export class Engine {
     if (call.state === 'ended' || session.state !== 'running') return;
     if (call.cgroup.populated()) {
       call.state = 'background';
-      call.keep({ background: true });
+      call.kept.background = true;
+      call.keep();
       this.#traces.write(session.id, call.record(session.id, session.kept.tenant));
       await call.cgroup.waitEmpty();
     }
@@ -194,11 +213,8 @@ export class Engine {
   async #kill(session: Session, call: Call): Promise<void> {
     call.cgroup.kill();
     await call.cgroup.waitEmpty();
-    // a shim that lives will report the end itself, with the exit status
-    if (call.killedBy === 'agent' || call.state === 'background') {
-      if (call.state === 'running') call.shellEnded(null, 'SIGKILL');
-      await this.finish(session, call);
-    }
+    // a shim that is there reports the end itself, with the exit status
+    if (!call.attached || call.state === 'background') await this.finish(session, call);
   }
 
   /** Writes the record and removes the cgroup of a call that holds no process any more. Twice is once. */
@@ -212,8 +228,10 @@ export class Engine {
     if (record.killedBy !== undefined) session.killed++;
     session.remember(record);
     this.#traces.write(session.id, record);
-    call.ended.resolve(record);
+    // the cgroup goes after its record is kept: a daemon that dies in between leaves it for the next one to record
+    await this.#traces.flush(session.id);
     await call.cgroup.remove();
+    call.ended.resolve(record);
   }
 
   findCall(id: string): { session: Session; call: Call } | undefined {

@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { signalName } from '../native/index.ts';
+import { closeSync, readFileSync } from 'node:fs';
+import { type Cgroup2Mount, directoryOf, parseSelfCgroup } from '../cgroup/index.ts';
+import { pidfdOpen, SyscallError, signalName, watchExit } from '../native/index.ts';
 import type { ProcessId } from './kept.ts';
 
 /** Exit code or signal from a wait(2) status. */
@@ -29,10 +30,11 @@ export function isAlive(id: ProcessId): boolean {
   return identify(id.pid)?.startTicks === id.startTicks;
 }
 
-/** The process's path in the cgroup v2 hierarchy as /proc shows it, or undefined when the process is gone. */
-export function cgroupPathOf(pid: number): string | undefined {
+/** The directory of the process's cgroup under this mount; undefined when the process is gone or the mount does not show it. */
+export function cgroupDirectoryOf(pid: number, mount: Cgroup2Mount): string | undefined {
   try {
-    return /^0::(.*)$/m.exec(readFileSync(`/proc/${pid}/cgroup`, 'utf8'))?.[1];
+    const path = parseSelfCgroup(readFileSync(`/proc/${pid}/cgroup`, 'utf8'));
+    return path === undefined ? undefined : directoryOf(path, mount);
   } catch {
     return undefined;
   }
@@ -47,5 +49,29 @@ export function peakResident(pid: number): { comm: string; rssBytes: number } | 
     return comm === undefined || kib === undefined ? undefined : { comm, rssBytes: Number(kib) * 1024 };
   } catch {
     return undefined;
+  }
+}
+
+/** Calls back once when the process is gone, at once when it is gone already. Does not keep the event loop alive. */
+export function onGone(id: ProcessId, gone: () => void): { close(): void } {
+  let pidfd: number;
+  try {
+    pidfd = pidfdOpen(id.pid);
+  } catch (error) {
+    if (!(error instanceof SyscallError && error.errno === 'ESRCH')) throw error;
+    gone();
+    return { close() {} };
+  }
+  try {
+    // the pid may have been given again before the descriptor was ours
+    if (!isAlive(id)) {
+      gone();
+      return { close() {} };
+    }
+    const watch = watchExit({ pidfd }, gone);
+    watch.unref();
+    return watch;
+  } finally {
+    closeSync(pidfd);
   }
 }

@@ -1,7 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { chownSync } from 'node:fs';
 import { join } from 'node:path';
-import { AcgError, type CallRecord, type SessionRequest, type SessionStatus, SessionRequest as schema } from '../../model/index.ts';
+import {
+  AcgError,
+  type CallRecord,
+  type SessionRequest,
+  type SessionStatus,
+  SessionRequest as schema,
+} from '../../model/index.ts';
 import { AGENT, type Cgroup, CgroupFileError, enableControllers, sessionName, tenantName } from '../cgroup/index.ts';
 import { setXattr } from '../native/index.ts';
 import type { Call } from './call.ts';

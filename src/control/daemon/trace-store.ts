@@ -1,60 +1,64 @@
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { Name, type SessionRecord, TRACE_VERSION, type TraceRecord } from '../../model/index.ts';
-import { TraceWriter } from '../../trace/index.ts';
-import type { Session } from './session.ts';
+import { existsSync } from 'node:fs';
+import { type CallRecord, type SessionRecord, TRACE_VERSION, type TraceRecord } from '../../model/index.ts';
+import { readTrace, TraceWriter, tracePath } from '../../trace/index.ts';
+import type { KeptSession } from './kept.ts';
 import { measured } from './usage.ts';
+
+type Report = (error: unknown, doing: string) => void;
 
 /** The traces this daemon writes: one file per session, kept after the session's end. */
 export class TraceStore {
   readonly directory: string;
   readonly #node: SessionRecord['node'];
-  readonly #report: (error: unknown, doing: string) => void;
+  readonly #report: Report;
   readonly #writers = new Map<string, TraceWriter>();
 
-  constructor(directory: string, node: SessionRecord['node'], report: (error: unknown, doing: string) => void) {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+  constructor(directory: string, node: SessionRecord['node'], report: Report) {
     this.directory = directory;
     this.#node = node;
     this.#report = report;
   }
 
-  /** The file of a session. The id is a checked Name, so the path stays in the folder. */
-  path(session: string): string {
-    return join(this.directory, `${Name.parse(session)}.ndjson`);
+  path({ session, start }: KeptSession): string {
+    return tracePath(this.directory, session, start);
   }
 
+  /** Opens the session's trace, new or of an earlier daemon. Throws ACG_TRACE_WRITE. */
+  async open(kept: KeptSession): Promise<void> {
+    const onError = (error: unknown) => this.#report(error, `write the trace of ${kept.session}`);
+    this.#writers.set(kept.session, await TraceWriter.open(this.path(kept), { onError }));
+  }
+
+  /** Queues a record; of a session whose trace is closed, drops it. */
   write(session: string, record: TraceRecord): void {
-    let writer = this.#writers.get(session);
-    if (!writer) {
-      writer = TraceWriter.open(this.path(session), { onError: (error) => this.#report(error, `write the trace of ${session}`) });
-      this.#writers.set(session, writer);
-    }
-    writer.write(record);
+    this.#writers.get(session)?.write(record);
   }
 
-  /** The session's own record: at its start, and again at its end. */
-  sessionChanged(session: Session, result: { exitCode?: number | null; signal?: string | null } = {}): void {
-    const { kept } = session;
+  /** The session's own record: at its start, and again with what is known at its end. */
+  writeSession(
+    kept: KeptSession,
+    end: Pick<SessionRecord, 'end' | 'exitCode' | 'signal' | 'agentOomKilled'> = {},
+  ): void {
+    const { session, tenant, priority, argv, start, limits } = kept;
+    const record = {
+      type: 'session',
+      version: TRACE_VERSION,
+      source: 'daemon',
+      session,
+      tenant,
+      priority,
+      argv,
+      start,
+    } as const;
     this.write(
-      session.id,
-      measured<SessionRecord>({
-        type: 'session',
-        version: TRACE_VERSION,
-        session: kept.session,
-        tenant: kept.tenant,
-        priority: kept.priority,
-        source: 'daemon',
-        argv: kept.argv,
-        start: kept.start,
-        end: session.end,
-        exitCode: result.exitCode,
-        signal: result.signal,
-        agentOomKilled: session.end === undefined ? undefined : session.agentOomKilled,
-        memoryLimitBytes: kept.limits.memoryBytes,
-        node: this.#node,
-      }),
+      session,
+      measured<SessionRecord>({ ...record, ...end, memoryLimitBytes: limits.memoryBytes, node: this.#node }),
     );
+  }
+
+  /** Resolves when everything written so far is in the file, or was refused and reported. */
+  async flush(session: string): Promise<void> {
+    await this.#writers.get(session)?.flush();
   }
 
   async close(session: string): Promise<void> {
@@ -65,5 +69,16 @@ export class TraceStore {
 
   async closeAll(): Promise<void> {
     await Promise.all([...this.#writers.keys()].map((session) => this.close(session)));
+  }
+
+  /** The latest record of each of the session's calls so far. */
+  async calls(kept: KeptSession): Promise<CallRecord[]> {
+    const calls = new Map<string, CallRecord>();
+    const path = this.path(kept);
+    if (!existsSync(path)) return [];
+    const bad = ({ line, why }: { line: number; why: string }) =>
+      this.#report(new Error(why), `read ${path}, line ${line}`);
+    for await (const { record } of readTrace(path, bad)) if (record.type === 'call') calls.set(record.call, record);
+    return [...calls.values()];
   }
 }

@@ -1,0 +1,61 @@
+import type { Command } from 'commander';
+import { parseSize } from '../../model/index.ts';
+import { version } from '../version.ts';
+
+interface Options {
+  runDir?: string;
+  traceDir?: string;
+  cgroupRoot?: string;
+  memory?: string;
+  logLevel: string;
+}
+
+export function addDaemon(program: Command): void {
+  program
+    .command('daemon')
+    .description('Run the daemon in the foreground: it owns the cgroup tree and serves shims and the API.')
+    .option('--cgroup-root <dir>', 'where our tree stands (default: a delegated slice, else the first cgroup2 mount)')
+    .option('--run-dir <dir>', 'folder of the sockets (default: /run/agentcgroup)')
+    .option('--trace-dir <dir>', 'folder of the traces (default: /var/lib/agentcgroup/traces)')
+    .option('--memory <size>', 'memory.max of the whole tree, for all tenants together (e.g. 48G)')
+    .option('--log-level <level>', 'trace, debug, info, warn or error', 'info')
+    .addHelpText(
+      'after',
+      `
+Stopping it (SIGTERM, SIGINT, even kill -9) harms no session: limits stay in the kernel, calls run on, and the next
+daemon takes over what it finds.
+
+Examples:
+  agentcgroup daemon
+  agentcgroup daemon --memory 48G --log-level debug
+  agentcgroup daemon --cgroup-root /sys/fs/cgroup/agents --run-dir /run/agents`,
+    )
+    .action(async (options: Options) => {
+      const nodeMemoryBytes = options.memory === undefined ? undefined : parseSize(options.memory);
+      const [{ daemonPaths, startDaemon }, { pino }] = await Promise.all([
+        import('../../control/daemon/index.ts'),
+        import('pino'),
+      ]);
+      const log = pino({ level: options.logLevel }, pino.destination({ dest: 2, sync: true }));
+      const daemon = await startDaemon({
+        paths: daemonPaths(options),
+        version,
+        log,
+        ...(options.cgroupRoot !== undefined && { cgroupRoot: options.cgroupRoot }),
+        ...(nodeMemoryBytes !== undefined && { nodeMemoryBytes }),
+      });
+      const stop = (signal: NodeJS.Signals) => {
+        log.info(`${signal}: sessions go on, the next daemon takes over`);
+        daemon.close().then(
+          () => process.exit(0),
+          (error) => {
+            log.error({ err: error }, 'could not stop cleanly');
+            process.exit(70);
+          },
+        );
+      };
+      process.once('SIGTERM', stop);
+      process.once('SIGINT', stop);
+      process.on('SIGHUP', () => {});
+    });
+}

@@ -1,0 +1,54 @@
+import type { Command } from 'commander';
+import { formatSize, type SessionStatus } from '../../model/index.ts';
+import { printJson, table, watching } from '../print.ts';
+
+interface Options {
+  runDir?: string;
+  json?: boolean;
+  watch?: boolean;
+  end?: string;
+}
+
+export function addSessions(program: Command): void {
+  program
+    .command('sessions')
+    .description('List agent sessions, or end one.')
+    .option('--json', 'print JSON')
+    .option('--watch', 'print again every second')
+    .option('--end <id>', 'end this session: everything it started is killed')
+    .option('--run-dir <dir>', 'folder of the daemon to ask')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  agentcgroup sessions
+  agentcgroup sessions --watch
+  agentcgroup sessions --end demo`,
+    )
+    .action(async (options: Options) => {
+      const { DaemonClient, daemonPaths } = await import('../../control/daemon/index.ts');
+      const client = new DaemonClient(daemonPaths(options).apiSocket);
+      const show = (sessions: SessionStatus[]) =>
+        options.json ? printJson(sessions) : process.stdout.write(`${sessionTable(sessions)}\n`);
+      if (options.end !== undefined) show([await client.endSession(options.end)]);
+      else await watching(options.watch, async () => show(await client.sessions()));
+    });
+}
+
+function sessionTable(sessions: SessionStatus[]): string {
+  const size = (bytes: number | undefined) => (bytes === undefined ? '-' : formatSize(bytes));
+  const rows = sessions.map((s) => [
+    s.session,
+    s.tenant,
+    s.priority,
+    s.state,
+    `${s.callsRunning}+${s.callsBackground}`,
+    String(s.callsDone),
+    String(s.callsKilled),
+    size(s.agentMemoryBytes),
+    size(s.memoryBytes),
+    size(s.memoryLimitBytes),
+  ]);
+  const head = ['SESSION', 'TENANT', 'PRIORITY', 'STATE', 'RUNNING+BG', 'DONE', 'KILLED', 'AGENT', 'MEMORY', 'LIMIT'];
+  return table(head, rows, [4, 5, 6, 7, 8, 9]);
+}

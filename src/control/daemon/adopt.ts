@@ -1,0 +1,116 @@
+import type { CallRecord } from '../../model/index.ts';
+import { type Cgroup, parsePlace } from '../cgroup/index.ts';
+import { getXattr } from '../native/index.ts';
+import { Call } from './call.ts';
+import type { Engine } from './engine.ts';
+import { CALL_XATTR, EXIT_XATTR, KeptCall, KeptSession, LAST_CALL_XATTR, SESSION_XATTR } from './kept.ts';
+import { decodeWaitStatus, isAlive, onGone } from './processes.ts';
+import { Session } from './session.ts';
+
+/** What became of the tree that an earlier daemon left. */
+export interface Adoption {
+  sessions: number;
+  calls: number;
+  /** Cgroups that no daemon of ours can answer for; they were ended. */
+  removed: string[];
+}
+
+/**
+ * Takes over the tree below the engine's root: sessions and calls go on under this daemon. `recordsOf` gives the ended calls
+ * of a session from its trace. A cgroup of our names without a readable xattr was left half-made by a daemon's death: ended.
+ */
+export async function adoptTree(
+  engine: Engine,
+  recordsOf: (session: KeptSession) => Promise<CallRecord[]>,
+  report: (error: unknown, doing: string) => void,
+): Promise<Adoption> {
+  const adoption: Adoption = { sessions: 0, calls: 0, removed: [] };
+  for (const tenant of engine.root.cgroup.children()) {
+    if (parsePlace(tenant.name)?.kind !== 'tenant') continue;
+    for (const cgroup of tenant.children()) {
+      if (parsePlace(`${tenant.name}/${cgroup.name}`)?.kind !== 'session') continue;
+      const session = readSession(cgroup);
+      if (!session) {
+        await cgroup.end();
+        adoption.removed.push(cgroup.path);
+        continue;
+      }
+      for (const record of await recordsOf(session.kept)) {
+        session.remember(record);
+        session.done++;
+        if (record.killedBy !== undefined) session.killed++;
+      }
+      adoption.sessions++;
+      await engine.take(session);
+      await adoptCalls(engine, session, adoption, report);
+    }
+    tenant.tryRemove();
+  }
+  return adoption;
+}
+
+function readSession(cgroup: Cgroup): Session | undefined {
+  const kept = KeptSession.safeParse(readJson(cgroup, SESSION_XATTR));
+  if (!kept.success || cgroup.name !== `session-${kept.data.session}`) return undefined;
+  return new Session(cgroup, kept.data, Number(getXattr(cgroup.path, LAST_CALL_XATTR)?.toString() ?? 0));
+}
+
+async function adoptCalls(
+  engine: Engine,
+  session: Session,
+  adoption: Adoption,
+  report: (error: unknown, doing: string) => void,
+): Promise<void> {
+  for (const cgroup of session.cgroup.children()) {
+    const place = parsePlace(`tenant-${session.kept.tenant}/session-${session.id}/${cgroup.name}`);
+    if (place?.kind !== 'call') continue;
+    const kept = KeptCall.safeParse(readJson(cgroup, CALL_XATTR));
+    // the number on the session may be one behind when the daemon died between the two writes
+    session.lastCall = Math.max(session.lastCall, place.call);
+    if (!kept.success) {
+      await cgroup.end();
+      adoption.removed.push(cgroup.path);
+      continue;
+    }
+    const call = new Call(cgroup, kept.data);
+    session.calls.set(call.id, call);
+    session.records.delete(call.id);
+    adoption.calls++;
+    const failed = (error: unknown) => report(error, `adopt call ${call.id}`);
+    resumeCall(engine, session, call, failed).catch(failed);
+  }
+}
+
+/** Where a call stands after its daemon's death: the shell ended meanwhile, runs under a living shim, or lost its shim. */
+async function resumeCall(
+  engine: Engine,
+  session: Session,
+  call: Call,
+  report: (error: unknown) => void,
+): Promise<void> {
+  const exit = /^(\d+) (\d+)$/.exec(getXattr(call.cgroup.path, EXIT_XATTR)?.toString() ?? '');
+  if (call.kept.background || call.kept.exitCode !== undefined) {
+    call.shellEnded(call.kept.exitCode ?? null, call.kept.signal ?? null);
+    return engine.settle(session, call);
+  }
+  if (exit) {
+    const { exitCode, signal } = decodeWaitStatus(Number(exit[1]));
+    call.shellEnded(exitCode, signal, Number(exit[2]));
+    return engine.settle(session, call);
+  }
+  const { shim } = call.kept;
+  if (!shim || !isAlive(shim)) return engine.shimLost(session, call);
+  // it reconnects and reports the end; when it is gone without that, it may still have left a note
+  onGone(shim, () => {
+    if (!call.attached && call.state === 'running') resumeCall(engine, session, call, report).catch(report);
+  });
+}
+
+function readJson(cgroup: Cgroup, name: string): unknown {
+  try {
+    return JSON.parse(getXattr(cgroup.path, name)?.toString() ?? 'null');
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,118 @@
+import { chmod, rm } from 'node:fs/promises';
+import swagger from '@fastify/swagger';
+import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import {
+  jsonSchemaTransform,
+  serializerCompiler,
+  validatorCompiler,
+  type ZodTypeProvider,
+} from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { AcgError, asAcgError, CallStatus, Health, SessionRequest, SessionStatus } from '../../model/index.ts';
+import { peer } from '../native/index.ts';
+import type { Engine } from './engine.ts';
+
+/** What the API serves, without I/O of its own. */
+export interface ApiSources {
+  engine: Engine;
+  health(): z.infer<typeof Health>;
+  version: string;
+  log: FastifyBaseLogger;
+}
+
+const SessionPath = z.object({ session: z.string().max(64) });
+const CallPath = z.object({ call: z.string().max(128) });
+const SessionEnd = z.object({
+  exitCode: z.number().int().nullable().optional(),
+  signal: z.string().max(32).nullable().optional(),
+});
+
+/** The HTTP API, documented at /v1/openapi.json. Not listening yet: see `listen`. */
+export async function buildApi(sources: ApiSources): Promise<FastifyInstance> {
+  const { engine } = sources;
+  const app = fastify({ loggerInstance: sources.log, disableRequestLogging: true, bodyLimit: 4 * 2 ** 20 });
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  app.setErrorHandler((error, request, reply) => {
+    const e = toAcgError(error);
+    if (e.status >= 500) request.log.error({ err: error }, `${request.method} ${request.url}`);
+    reply.status(e.status).send(e.toJSON());
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const e = new AcgError('ACG_BAD_REQUEST', `no ${request.method} ${request.url}; see /v1/openapi.json`);
+    reply.status(404).send(e.toJSON());
+  });
+  await app.register(swagger, {
+    openapi: {
+      info: { title: 'agentcgroup', version: sources.version, description: 'Sessions and tool calls of this node.' },
+    },
+    transform: jsonSchemaTransform,
+  });
+  const routes = app.withTypeProvider<ZodTypeProvider>();
+
+  routes.get('/v1/health', { schema: { response: { 200: Health } } }, () => sources.health());
+  routes.get('/v1/openapi.json', { schema: { hide: true } }, () => app.swagger());
+
+  routes.get('/v1/sessions', { schema: { response: { 200: z.array(SessionStatus) } } }, () =>
+    [...engine.sessions.values()].map((session) => engine.status(session)),
+  );
+  routes.post(
+    '/v1/sessions',
+    { schema: { body: SessionRequest, response: { 201: SessionStatus } } },
+    async (request, reply) => {
+      const requester = peer(request.raw.socket);
+      if (requester.uid !== 0 && request.body.uid !== undefined && request.body.uid !== requester.uid)
+        throw new AcgError('ACG_NOT_ROOT', 'only root may start a session for another user');
+      reply.status(201);
+      return await engine.createSession(request.body, requester);
+    },
+  );
+  routes.get(
+    '/v1/sessions/:session',
+    { schema: { params: SessionPath, response: { 200: SessionStatus } } },
+    (request) => {
+      const session = engine.sessions.get(request.params.session);
+      if (!session) throw new AcgError('ACG_NO_SESSION', request.params.session);
+      return engine.status(session);
+    },
+  );
+  routes.delete(
+    '/v1/sessions/:session',
+    { schema: { params: SessionPath, body: SessionEnd.optional(), response: { 200: SessionStatus } } },
+    (request) => engine.endSession(request.params.session, withoutUndefined(request.body ?? {})),
+  );
+
+  const CallQuery = z.object({ session: z.string().max(64).optional(), running: z.stringbool().optional() });
+  routes.get('/v1/calls', { schema: { querystring: CallQuery, response: { 200: z.array(CallStatus) } } }, (request) =>
+    engine.callStatuses(request.query),
+  );
+  routes.get('/v1/calls/:call', { schema: { params: CallPath, response: { 200: CallStatus } } }, (request) =>
+    engine.callStatus(request.params.call),
+  );
+  routes.post(
+    '/v1/calls/:call/kill',
+    { schema: { params: CallPath, response: { 200: CallStatus } } },
+    async (request) => ({
+      ...(await engine.killCall(request.params.call)),
+      state: 'ended' as const,
+    }),
+  );
+  return app;
+}
+
+/** Listens on a Unix socket that only its owner may use: who may speak here may do everything. */
+export async function listen(app: FastifyInstance, socket: string): Promise<void> {
+  await rm(socket, { force: true });
+  await app.listen({ path: socket });
+  await chmod(socket, 0o600);
+}
+
+function withoutUndefined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined)) as never;
+}
+
+function toAcgError(error: unknown): AcgError {
+  const { statusCode, validation, message } = error as { statusCode?: number; validation?: unknown; message: string };
+  const clientsFault = validation !== undefined || (statusCode !== undefined && statusCode >= 400 && statusCode < 500);
+  return clientsFault && !(error instanceof AcgError) ? new AcgError('ACG_BAD_REQUEST', message) : asAcgError(error);
+}

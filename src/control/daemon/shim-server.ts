@@ -1,0 +1,126 @@
+import { closeSync } from 'node:fs';
+import { chmod, rm } from 'node:fs/promises';
+import { createServer, type Server, type Socket } from 'node:net';
+import { AcgError, asAcgError } from '../../model/index.ts';
+import { type DaemonMessage, encode, FrameReader, type ShimMessage } from '../intercept/index.ts';
+import { peer, sendWithFd } from '../native/index.ts';
+import type { Call } from './call.ts';
+import type { Engine } from './engine.ts';
+import type { Session } from './session.ts';
+
+/** A client that has not said a whole first message by then is dropped: shims speak at once. */
+const FIRST_MESSAGE_MS = 5_000;
+const MAX_CONNECTIONS = 4096;
+
+/** Serves shims on a Unix socket until the returned server is closed. Any user may connect: what a process may do depends on the cgroup it is in. */
+export async function serveShims(
+  path: string,
+  engine: Engine,
+  report: (error: unknown, doing: string) => void,
+): Promise<Server> {
+  await rm(path, { force: true });
+  const server = createServer((socket) => new Connection(socket, engine, report));
+  server.maxConnections = MAX_CONNECTIONS;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(path, resolve);
+  });
+  await chmod(path, 0o666);
+  return server;
+}
+
+/** One shim: OPEN or RESUME, then STARTED, then ENDED; whatever else it says ends the conversation. */
+class Connection {
+  readonly #socket: Socket;
+  readonly #engine: Engine;
+  readonly #report: (error: unknown, doing: string) => void;
+  readonly #reader = new FrameReader('shim');
+  /** The process that connected, as the kernel noted it. */
+  readonly #pid: number;
+  #held: { session: Session; call: Call } | undefined;
+
+  constructor(socket: Socket, engine: Engine, report: (error: unknown, doing: string) => void) {
+    this.#socket = socket;
+    this.#engine = engine;
+    this.#report = report;
+    socket.setTimeout(FIRST_MESSAGE_MS, () => this.#held ?? socket.destroy());
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => this.#lost());
+    let pid = 0;
+    try {
+      pid = peer(socket).pid;
+    } catch (error) {
+      socket.destroy();
+      report(error, 'identify a shim');
+    }
+    this.#pid = pid;
+    socket.on('data', (chunk) => this.#take(chunk));
+  }
+
+  #take(chunk: Buffer): void {
+    try {
+      for (const message of this.#reader.push(chunk)) this.#handle(message);
+    } catch (error) {
+      const { code, message } = asAcgError(error);
+      if (code === 'ACG_INTERNAL' || code === 'ACG_CGROUP_FILE') this.#report(error, `serve shim ${this.#pid}`);
+      this.#socket.end(encode({ type: 'error', code, text: message }));
+      // nothing more is read: what follows a broken message has no meaning
+      this.#socket.removeAllListeners('data').resume();
+      this.#socket.setTimeout(FIRST_MESSAGE_MS, () => this.#socket.destroy());
+    }
+  }
+
+  #handle(message: ShimMessage): void {
+    const held = this.#held;
+    if (message.type === 'open' && !held) this.#open(message);
+    else if (message.type === 'resume' && !held) this.#resume(message.call);
+    else if (message.type === 'ended' && held) {
+      this.#held = undefined;
+      held.call.attached = false;
+      this.#send({ type: 'closed', text: this.#engine.ended(held.session, held.call, message) });
+    } else if (message.type !== 'started' || !held) throw new AcgError('ACG_PROTOCOL', `${message.type} out of turn`);
+  }
+
+  #open(message: Extract<ShimMessage, { type: 'open' }>): void {
+    const opening = this.#engine.open(this.#pid, message);
+    if (opening.verdict === 'plain') {
+      this.#send({ type: 'opened', verdict: 'plain', call: 'none' });
+      return;
+    }
+    const { session, call } = opening;
+    this.#attach(session, call);
+    const fd = call.cgroup.open();
+    try {
+      const { oomScoreAdj } = session.kept;
+      sendWithFd(this.#socket, encode({ type: 'opened', verdict: 'contained', call: call.id, oomScoreAdj }), fd);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** The shim of a call that an earlier daemon opened. Only the process that the call names may speak for it. */
+  #resume(id: string): void {
+    const found = this.#engine.findCall(id);
+    if (!found || found.call.kept.shim?.pid !== this.#pid) throw new AcgError('ACG_NO_CALL', id);
+    this.#attach(found.session, found.call);
+    this.#send({ type: 'resumed' });
+  }
+
+  #attach(session: Session, call: Call): void {
+    this.#held = { session, call };
+    call.attached = true;
+    this.#socket.setTimeout(0);
+  }
+
+  #send(message: DaemonMessage): void {
+    if (this.#socket.writable) this.#socket.write(encode(message));
+  }
+
+  #lost(): void {
+    const held = this.#held;
+    this.#held = undefined;
+    if (!held) return;
+    held.call.attached = false;
+    this.#engine.shimLost(held.session, held.call);
+  }
+}
