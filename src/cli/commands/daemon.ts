@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { Daemon } from '../../control/daemon/index.ts';
 import { parseSize } from '../../model/index.ts';
 import { version } from '../version.ts';
 
@@ -7,6 +8,7 @@ interface Options {
   traceDir?: string;
   cgroupRoot?: string;
   memory?: string;
+  idleExit?: number;
   logLevel: string;
 }
 
@@ -18,6 +20,7 @@ export function addDaemon(program: Command): void {
     .option('--run-dir <dir>', 'folder of the sockets (default: /run/agentcgroup)')
     .option('--trace-dir <dir>', 'folder of the traces (default: /var/lib/agentcgroup/traces)')
     .option('--memory <size>', 'memory.max of the whole tree, for all tenants together (e.g. 48G)')
+    .option('--idle-exit <seconds>', 'leave after so long without a session, and take the empty tree along', Number)
     .option('--log-level <level>', 'trace, debug, info, warn or error', 'info')
     .addHelpText(
       'after',
@@ -44,8 +47,8 @@ Examples:
         ...(options.cgroupRoot !== undefined && { cgroupRoot: options.cgroupRoot }),
         ...(nodeMemoryBytes !== undefined && { nodeMemoryBytes }),
       });
-      const stop = (signal: NodeJS.Signals) => {
-        log.info(`${signal}: sessions go on, the next daemon takes over`);
+      const stop = (why: NodeJS.Signals | 'idle') => {
+        log.info(`${why}: leaving; sessions, if any, go on for the next daemon`);
         daemon.close().then(
           () => process.exit(0),
           (error) => {
@@ -54,8 +57,20 @@ Examples:
           },
         );
       };
+      if (options.idleExit) whenIdle(daemon, options.idleExit, () => stop('idle'));
       process.once('SIGTERM', stop);
       process.once('SIGINT', stop);
       process.on('SIGHUP', () => {});
     });
+}
+
+/** Calls `leave` once no session has been there for `seconds`. */
+function whenIdle(daemon: Daemon, seconds: number, leave: () => void): void {
+  let idle = 0;
+  const timer = setInterval(() => {
+    idle = daemon.health().sessions === 0 ? idle + 1 : 0;
+    if (idle < seconds) return;
+    clearInterval(timer);
+    leave();
+  }, 1000);
 }

@@ -28,8 +28,10 @@ Examples:
     .action(async (options: Options) => {
       const { DaemonClient, daemonPaths } = await import('../../control/daemon/index.ts');
       const client = new DaemonClient(daemonPaths(options).apiSocket);
-      const show = (sessions: SessionStatus[]) =>
-        options.json ? printJson(sessions) : process.stdout.write(`${sessionTable(sessions)}\n`);
+      const show = (sessions: SessionStatus[]) => {
+        if (options.json) printJson(sessions);
+        else process.stdout.write(`${sessionTable(sessions)}\n`);
+      };
       if (options.end !== undefined) show([await client.endSession(options.end)]);
       else await watching(options.watch, async () => show(await client.sessions()));
     });

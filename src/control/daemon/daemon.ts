@@ -42,6 +42,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const root = await openRoot(options.cgroupRoot === undefined ? {} : { cgroupRoot: options.cgroupRoot });
   const rootLock = await holdAlone(root.cgroup.path);
   cleanup.defer(() => void rootLock.close());
+  // the tree's root goes with the last of its sessions; with one left it stays for the next daemon
+  cleanup.defer(() => void root.cgroup.tryRemove());
 
   const report = (error: unknown, doing: string) => log.error({ err: error }, `could not ${doing}`);
   const notes = root.missing.map(({ controller, why }) => `no ${controller} controller: ${why}`);

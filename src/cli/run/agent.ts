@@ -1,0 +1,168 @@
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, watch } from 'node:fs';
+import { constants } from 'node:os';
+import { join } from 'node:path';
+import { Cgroup } from '../../control/cgroup/index.ts';
+import { type DaemonPaths, daemonPaths } from '../../control/daemon/index.ts';
+import {
+  type ExitStatus,
+  nativeProgram,
+  pidfdSendSignal,
+  type Spawned,
+  spawn,
+  watchExit,
+} from '../../control/native/index.ts';
+import { AcgError, type SessionRequest, type SessionStatus } from '../../model/index.ts';
+import { DaemonKeeper } from './daemon-keeper.ts';
+import { inheritedFds, makeEnvDir, SHELLS, shimConfig } from './shim-dir.ts';
+
+export interface RunOptions {
+  way: 'auto' | 'mount' | 'env';
+  fail: 'open' | 'closed';
+  signalExit: '128' | 'same';
+  runDir?: string;
+  traceDir?: string;
+  cgroupRoot?: string;
+  quiet?: boolean;
+}
+
+/** What the agent's own processes get: hard to choose for the OOM killer, not impossible. */
+const AGENT_OOM_SCORE_ADJ = -900;
+/** Passed on to the agent; what a terminal sends reaches it by itself. */
+const FORWARDED = ['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGINT', 'SIGQUIT'] as const;
+const FROM_TERMINAL = new Set<string>(['SIGINT', 'SIGQUIT']);
+
+/**
+ * Runs a command as an agent session and returns the exit status a shell would give it. When it returns, everything the
+ * session started is dead and its cgroups are gone. Throws AcgError when the session cannot be made.
+ */
+export async function runAgent(agent: string[], request: SessionRequest, options: RunOptions): Promise<number> {
+  const paths = daemonPaths(options);
+  const extra = options.cgroupRoot === undefined ? [] : ['--cgroup-root', options.cgroupRoot];
+  const keeper = new DaemonKeeper(paths, extra);
+  try {
+    await keeper.ensure();
+    const oomScoreAdj = Number(readFileSync('/proc/self/oom_score_adj', 'utf8'));
+    const session = await keeper.client.createSession({ ...request, argv: agent, owned: true, oomScoreAdj });
+    const say = (text: string) => options.quiet || process.stderr.write(`agentcgroup: ${text}\n`);
+    for (const limit of session.notEnforced) say(`not enforced: ${limit}`);
+    let ended: ExitStatus | undefined;
+    try {
+      ended = await runIn(session, agent, paths, options, say);
+    } finally {
+      await keeper.ensure();
+      await keeper.client.endSession(session.session, { exitCode: ended?.code ?? null, signal: ended?.signal ?? null });
+    }
+    return ended.signal === null ? (ended.code ?? 70) : 128 + constants.signals[ended.signal];
+  } finally {
+    keeper.close();
+  }
+}
+
+async function runIn(
+  session: SessionStatus,
+  agent: string[],
+  paths: DaemonPaths,
+  options: RunOptions,
+  say: (text: string) => void,
+): Promise<ExitStatus> {
+  const dir = join(paths.runDir, 'sessions', session.session);
+  mkdirSync(dir, { recursive: true, mode: 0o755 });
+  try {
+    const child = start(session, agent, dir, paths, options);
+    const reported = reportedWay(join(dir, 'way'), say);
+    const stop = forwardSignals(child);
+    try {
+      return await new Promise((resolve, reject) => {
+        watchExit(child, (status) =>
+          status ? resolve(status) : reject(new AcgError('ACG_INTERNAL', 'the agent was reaped by someone else')),
+        );
+      });
+    } finally {
+      stop();
+      reported();
+      closeSync(child.pidfd);
+    }
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+/** Starts agentcgroup-enter, born in the agent leaf; it becomes the agent. */
+function start(session: SessionStatus, agent: string[], dir: string, paths: DaemonPaths, options: RunOptions): Spawned {
+  const shim = nativeProgram('agentcgroup-shell');
+  const enter = nativeProgram('agentcgroup-enter');
+  const config = shimConfig(options);
+  const envDir = join(dir, 'env');
+  if (options.way !== 'mount') makeEnvDir(envDir, shim, paths.shimSocket, config);
+  const fds = inheritedFds(isCloseOnExec, openFds());
+  const report = openSync(join(dir, 'way'), 'w', 0o600);
+  const argv = [
+    ...['agentcgroup-enter', '--shim', shim, '--socket', paths.shimSocket, '--config', config.join(';')],
+    ...['--shells', SHELLS.join(','), '--way', options.way, '--env-dir', envDir],
+    ...['--report-fd', String(fds.length), '--oom-score-adj', String(AGENT_OOM_SCORE_ADJ), '--pdeathsig'],
+    ...['--', ...agent],
+  ];
+  try {
+    return new Cgroup(session.agentCgroup!).withFd((cgroupFd) =>
+      spawn({
+        file: enter,
+        argv,
+        env: { ...process.env, AGENTCGROUP_SESSION: session.session },
+        cwd: process.cwd(),
+        cgroupFd,
+        fds: [...fds, report],
+      }),
+    );
+  } finally {
+    closeSync(report);
+  }
+}
+
+function openFds(): number[] {
+  return readdirSync('/proc/self/fd').map(Number);
+}
+
+function isCloseOnExec(fd: number): boolean {
+  try {
+    const flags = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1] ?? '0';
+    return (Number.parseInt(flags, 8) & 0o2000000) !== 0;
+  } catch {
+    // the descriptor of the listing itself, closed by now
+    return true;
+  }
+}
+
+/** Says which way the shell calls are caught as soon as agentcgroup-enter has written it down. Returns how to stop waiting. */
+function reportedWay(file: string, say: (text: string) => void): () => void {
+  let said = false;
+  const look = () => {
+    const line = /^(.*)\n/.exec(readFileSync(file, 'utf8'))?.[1];
+    if (said || line === undefined) return;
+    said = true;
+    watcher.close();
+    if (line === 'way=mount') return;
+    say(`shell calls are caught by environment variables only, some agents will not be: ${line}`);
+  };
+  const watcher = watch(file, look);
+  look();
+  return () => watcher.close();
+}
+
+function forwardSignals(child: Spawned): () => void {
+  const handlers = FORWARDED.map((signal) => {
+    const forward = () => {
+      // the terminal has sent it to the whole foreground group: the agent has it already
+      if (FROM_TERMINAL.has(signal) && process.stdin.isTTY) return;
+      try {
+        pidfdSendSignal(child.pidfd, signal);
+      } catch {
+        // it has just ended; its status is on the way
+      }
+    };
+    process.on(signal, forward);
+    return { signal, forward };
+  });
+  return () => {
+    for (const { signal, forward } of handlers) process.off(signal, forward);
+  };
+}

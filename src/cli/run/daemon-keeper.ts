@@ -1,0 +1,102 @@
+import { spawn } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { DaemonClient, type DaemonPaths } from '../../control/daemon/index.ts';
+import { watchExit } from '../../control/native/index.ts';
+import { AcgError, type Health } from '../../model/index.ts';
+
+/** A daemon takes about half a second to start; a loaded machine or an emulated one, many times that. */
+const START_LIMIT_MS = 60_000;
+/** A daemon that `run` has started leaves when it has had no session for this long. */
+const IDLE_SECONDS = 10;
+const program = new URL('../../../bin/agentcgroup.js', import.meta.url).pathname;
+
+/** Sees to it that a daemon answers: starts one when none does, and again when it dies. */
+export class DaemonKeeper {
+  readonly client: DaemonClient;
+  readonly #paths: DaemonPaths;
+  readonly #extra: string[];
+  #watch: { close(): void } | undefined;
+
+  /** `extra`: further arguments of `agentcgroup daemon`. */
+  constructor(paths: DaemonPaths, extra: string[]) {
+    this.#paths = paths;
+    this.#extra = extra;
+    this.client = new DaemonClient(paths.apiSocket);
+  }
+
+  /** The answering daemon, started if need be. Throws ACG_NO_DAEMON with the end of its log when it does not come up. */
+  async ensure(): Promise<Health> {
+    const health = (await this.#ask()) ?? (await this.#start());
+    if (!this.#watch) {
+      try {
+        this.#watch = watchExit({ pid: health.pid }, () => {
+          this.#watch = undefined;
+          // a failure shows where the daemon is needed next: at the latest when the session ends
+          this.ensure().catch(() => {});
+        });
+      } catch {
+        return this.ensure();
+      }
+    }
+    return health;
+  }
+
+  close(): void {
+    this.#watch?.close();
+  }
+
+  async #ask(): Promise<Health | undefined> {
+    try {
+      return await this.client.health();
+    } catch (error) {
+      if (error instanceof AcgError && error.code === 'ACG_NO_DAEMON') return undefined;
+      throw error;
+    }
+  }
+
+  async #start(): Promise<Health> {
+    const { runDir, traceDir } = this.#paths;
+    mkdirSync(runDir, { recursive: true, mode: 0o755 });
+    const logFile = join(runDir, 'daemon.log');
+    const log = openSync(logFile, 'a', 0o600);
+    const args = [
+      'daemon',
+      '--run-dir',
+      runDir,
+      '--trace-dir',
+      traceDir,
+      '--idle-exit',
+      String(IDLE_SECONDS),
+      ...this.#extra,
+    ];
+    const child = spawn(process.execPath, [program, ...args], {
+      detached: true,
+      stdio: ['ignore', 'ignore', log],
+      cwd: '/',
+    });
+    closeSync(log);
+    child.unref();
+    const begin = performance.now();
+    let gone = false;
+    child.on('exit', () => {
+      gone = true;
+    });
+    for (let wait = 20; performance.now() - begin < START_LIMIT_MS; wait = Math.min(wait * 1.5, 250)) {
+      await sleep(wait);
+      const health = await this.#ask();
+      if (health) return health;
+      // ours has ended: either it cannot run here, or another one was quicker and answers in a moment
+      if (gone && performance.now() - begin > 3000) break;
+    }
+    throw new AcgError(
+      'ACG_NO_DAEMON',
+      `the one started for this session ended; ${logFile} says: ${lastLine(logFile)}`,
+    );
+  }
+}
+
+function lastLine(file: string): string {
+  return readFileSync(file, 'utf8').trim().split('\n').at(-1) ?? '';
+}
