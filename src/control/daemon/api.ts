@@ -30,7 +30,7 @@ const SessionEnd = z.object({
 /** The HTTP API, documented at /v1/openapi.json. Not listening yet: see `listen`. */
 export async function buildApi(sources: ApiSources): Promise<FastifyInstance> {
   const { engine } = sources;
-  const app = fastify({ loggerInstance: sources.log, disableRequestLogging: true, bodyLimit: 4 * 2 ** 20 });
+  const app = fastify({ loggerInstance: sources.log, bodyLimit: 4 * 2 ** 20 });
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler((error, request, reply) => {
@@ -78,7 +78,7 @@ export async function buildApi(sources: ApiSources): Promise<FastifyInstance> {
   );
   routes.delete(
     '/v1/sessions/:session',
-    { schema: { params: SessionPath, body: SessionEnd.optional(), response: { 200: SessionStatus } } },
+    { schema: { params: SessionPath, body: SessionEnd.nullish(), response: { 200: SessionStatus } } },
     (request) => engine.endSession(request.params.session, withoutUndefined(request.body ?? {})),
   );
 

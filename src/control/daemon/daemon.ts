@@ -79,7 +79,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   });
   const shims = await serveShims(paths.shimSocket, engine, report);
   cleanup.defer(() => void shims.close());
-  const app = await buildApi({ engine, health, version, log });
+  // requests are not logged one by one: the trace holds what they did
+  const app = await buildApi({ engine, health, version, log: log.child({}, { level: 'warn' }) });
   cleanup.defer(() => app.close());
   await listen(app, paths.apiSocket);
   cleanup.defer(() => engine.release());
