@@ -1,0 +1,58 @@
+/** What the policy asks for. Plain data; the daemon (or the simulator) carries it out in the order given. */
+import type { Feedback } from '../../model/index.ts';
+
+/** A cgroup of the tree (DESIGN section 3), in our words. */
+export type Target =
+  | { kind: 'tenant'; tenant: string }
+  | { kind: 'session'; session: string }
+  | { kind: 'agent'; session: string }
+  | { kind: 'call'; call: string };
+
+/** Bytes, or no limit. */
+export type Ceiling = number | 'max';
+
+export type KillReason = 'ceiling' | 'pids' | 'time';
+
+export type Action =
+  /**
+   * Write memory.min, low, high, max; an absent field is left as it is. Before lowering `max` read memory.current: when it
+   * is within 4 MiB of the new value, skip the write and send a fresh sample instead (a write below usage kills).
+   */
+  | { type: 'bands'; target: Target; min?: number; low?: number; high?: Ceiling; max?: Ceiling }
+  /** cpu.weight and io.weight, 1 to 10000. */
+  | { type: 'weight'; target: Target; cpu: number; io: number }
+  | { type: 'pids'; call: string; max: number }
+  /** memory.reclaim of so many bytes; less reclaimed (EAGAIN) is no error. */
+  | { type: 'reclaim'; target: Target; bytes: number }
+  /**
+   * Slow the growth of a call down. On the cgroup tier: memory.high = `high`; with the governor: `bytesPerSecond`. Never for
+   * an agent's sake of a tool; an agent leaf is throttled only when it is itself the runaway (target agent).
+   */
+  | { type: 'throttle'; target: Target; high: number; bytesPerSecond: number }
+  | { type: 'unthrottle'; target: Target; high: Ceiling }
+  | { type: 'freeze'; call: string }
+  | { type: 'thaw'; call: string }
+  /** The answer to a call-request: start it now. */
+  | { type: 'admit'; call: string }
+  /** The answer to a call-request: wait; admit or refuse follows at `until` at the latest. */
+  | { type: 'hold'; call: string; until: number }
+  | { type: 'refuse'; call: string; text: string }
+  /** cgroup.kill of the whole call. */
+  | { type: 'kill'; call: string; reason: KillReason }
+  /** Something the model will be told when the call ends. */
+  | { type: 'advise'; call: string; kind: Feedback['kind'] }
+  /** Send a timer event at `at` (same clock as `now`), unless another event comes before. */
+  | { type: 'wake'; at: number };
+
+/** Why something was decided, in one line with numbers. Goes to the log, the API and the record of the call. */
+export interface Explanation {
+  t: number;
+  /** The row of the decision table. */
+  decision: string;
+  text: string;
+  tenant?: string;
+  session?: string;
+  call?: string;
+  /** Only said, not done: the tenant is in mode observe, or this is a dry run. */
+  observed?: true;
+}

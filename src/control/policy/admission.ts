@@ -1,0 +1,92 @@
+/** Admission: a call waits, bounded, while what it needs cannot be had and someone's end would free it. */
+import { formatDuration, formatSize } from '../../model/index.ts';
+import { type CommandClass, typicalBytes } from './command.ts';
+import { type Draft, modeOf, present, sayOfCall } from './draft.ts';
+import { type Scope, scopesOf } from './scopes.ts';
+import { type Call, rankOf, type State } from './state.ts';
+
+/** A `memory:high` hint promises more than a medium call (1 GiB), unknown how much. */
+const HIGH_NEED = 2 * 2 ** 30;
+/** A call's need counts as taken for this long after its start, whether it uses it yet or not. Milliseconds. */
+const SETTLE = 3000;
+
+/** Classes that never wait, whatever else: a person is reading their output, so to speak. */
+const instant: ReadonlySet<CommandClass> = new Set(['vcs', 'search', 'small']);
+
+/** Bytes a call will need as far as one can know: hinted, else typical of its class; never above its budgets. */
+export function needOf(state: State, call: Call): number {
+  const hinted = call.hint.memory === 'high' ? HIGH_NEED : call.hint.memory;
+  const budget = Math.min(
+    state.tenants[call.tenant]?.budget ?? Number.MAX_SAFE_INTEGER,
+    state.config.session.budget ?? Number.MAX_SAFE_INTEGER,
+  );
+  return Math.min(hinted ?? typicalBytes[call.class], budget);
+}
+
+const isSmall = (state: State, c: Call): boolean =>
+  c.need <= state.config.admission.small || (instant.has(c.class) && c.hint.memory === undefined);
+
+/** Headroom less what young calls have been let in for and do not use yet, and less the low mark. */
+function available(s: Scope, now: number): number {
+  let promised = 0;
+  for (const c of s.calls) if (now - c.startedAt < SETTLE) promised += Math.max(0, c.need - c.seen.working);
+  return s.headroom - s.low - promised;
+}
+
+function admit(d: Draft, c: Call, why: string | undefined): void {
+  c.phase = 'admitted';
+  c.startedAt = d.now;
+  d.actions.push({ type: 'admit', call: c.id });
+  d.arrived.push(c);
+  if (why) sayOfCall(d, 'admission', c, why);
+}
+
+/** Answers every waiting call: higher ranks first, then in order of arrival; small ones pass by. */
+export function admission(d: Draft): void {
+  const held = Object.values(d.state.calls).filter((c) => c.phase === 'held');
+  if (held.length === 0) return;
+  const { config } = d.state;
+  const queue = held.toSorted((a, b) => rankOf(d.state, b, d.now) - rankOf(d.state, a, d.now) || a.number - b.number);
+  const blocked = new Set<string>();
+  for (const c of queue) {
+    const waited = d.now - c.requestedAt;
+    const running = present(d.state);
+    const ofSession = running.filter((r) => r.session === c.session).length;
+    if (modeOf(d, c) === 'off') {
+      admit(d, c, undefined);
+    } else if (ofSession >= config.session.maxCalls && modeOf(d, c) === 'enforce') {
+      const text = `the session already runs ${ofSession} calls, its limit`;
+      delete d.state.calls[c.id];
+      d.actions.push({ type: 'refuse', call: c.id, text });
+      sayOfCall(d, 'admission', c, `refused: ${text}`);
+    } else if (isSmall(d.state, c)) {
+      admit(d, c, undefined);
+    } else {
+      const scopes = scopesOf(d).filter((s) => s.sessions.some((x) => x.id === c.session));
+      const tight = scopes.find((s) => blocked.has(s.key) || available(s, d.now) < c.need);
+      const others = tight?.calls.some((o) => o.phase !== 'background' && o.rung !== 'killed');
+      if (!tight || !others) {
+        admit(d, c, waited > 0 ? `let in after ${formatDuration(waited)}` : undefined);
+      } else if (modeOf(d, c) === 'observe') {
+        admit(d, c, undefined);
+        sayOfCall(d, 'admission', c, `held it: ${shortage(tight, c, d.now)}`, true);
+      } else if (waited >= config.admission.maxWait) {
+        admit(d, c, `let in after ${formatDuration(waited)}, the longest wait, though ${shortage(tight, c, d.now)}`);
+      } else if (waited === 0) {
+        if (held.length > config.admission.maxHeld) {
+          admit(d, c, `let in unheld: ${held.length} calls wait already`);
+          continue;
+        }
+        d.actions.push({ type: 'hold', call: c.id, until: d.now + config.admission.maxWait });
+        sayOfCall(d, 'admission', c, `held: ${shortage(tight, c, d.now)}`);
+        for (const s of scopes) blocked.add(s.key);
+      } else {
+        // those behind it wait too, lest a stream of smaller ones passes it for ever
+        for (const s of scopes) blocked.add(s.key);
+      }
+    }
+  }
+}
+
+const shortage = (s: Scope, c: Call, now: number) =>
+  `needs ${formatSize(c.need)} (${c.hint.memory === undefined ? `typical of ${c.class}` : 'hinted'}), ${s.words} has ${formatSize(Math.max(0, available(s, now)))} to give`;

@@ -1,0 +1,9 @@
+/** Pure decisions: (state, event, now) -> actions. No I/O, no clock, no randomness; imports only the vocabulary. */
+export type { Action, Ceiling, Explanation, KillReason, Target } from './actions.ts';
+export { type CommandClass, commandClass, typicalBytes, unwrapCommand } from './command.ts';
+export type { PolicyEvent, Usage } from './events.ts';
+export { type FeedbackFacts, type FeedbackThresholds, feedbackFor, feedbackText } from './feedback.ts';
+export { HINT_VARIABLE, type Hint, hintOf, hintRecord, type ParsedHint, parseHint, sanitise } from './hint.ts';
+export { pausesOf } from './ladder.ts';
+export { type Call, initialState, marks, rankOf, type Session, type State, type Tenant } from './state.ts';
+export { decisions, type Step, step } from './step.ts';

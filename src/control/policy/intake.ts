@@ -1,0 +1,238 @@
+/** Events into state: what was seen, nothing decided. One row per event type. */
+
+import { needOf } from './admission.ts';
+import type { Draft } from './draft.ts';
+import type { PolicyEvent, Usage } from './events.ts';
+import {
+  boundedPriority,
+  type Call,
+  neverReclaimed,
+  nothingApplied,
+  nothingSeen,
+  type Seen,
+  type Session,
+  type Tenant,
+  tenantOf,
+} from './state.ts';
+
+type Of<T extends PolicyEvent['type']> = Extract<PolicyEvent, { type: T }>;
+
+/** Growth is averaged over about this long, milliseconds. */
+const RATE_WINDOW = 400;
+
+function look(seen: Seen, u: Usage, now: number): void {
+  const inactiveFile = Math.min(u.inactiveFile ?? 0, u.current);
+  const working = u.current - inactiveFile;
+  const dt = now - seen.at;
+  if (dt > 0) {
+    const rate = Math.max(0, ((working - seen.working) * 1000) / dt);
+    // a rise counts at once, a fall is smoothed: growth in steps is still growth
+    const keep = Math.exp(-dt / RATE_WINDOW);
+    seen.rate = rate >= seen.rate ? rate : seen.rate * keep + rate * (1 - keep);
+    if (seen.rate < 1024) seen.rate = 0;
+  }
+  seen.current = u.current;
+  seen.inactiveFile = inactiveFile;
+  seen.working = working;
+  seen.anon = u.anon ?? working;
+  seen.swap = u.swap ?? 0;
+  seen.refaults = u.refaults ?? seen.refaults;
+  seen.at = now;
+}
+
+function learnBaseline(s: Session): void {
+  const { working } = s.agent;
+  // down quickly, up slowly: a runaway must not teach us that it is normal
+  s.baseline = s.baseline === 0 ? working : s.baseline + (working - s.baseline) * (working < s.baseline ? 0.3 : 0.005);
+}
+
+function newTenant(d: Draft, name: string): Tenant {
+  d.state.tenants[name] ??= { ...tenantOf(d.state.config, name), applied: nothingApplied() };
+  return d.state.tenants[name]!;
+}
+
+function newCall(d: Draft, e: Of<'call-request'> | Of<'call-start'>, phase: Call['phase']): Call | undefined {
+  const session = d.state.sessions[e.session];
+  if (!session) return undefined;
+  const hint = e.hint ?? {};
+  const { call: limits } = d.state.config;
+  const call: Call = {
+    id: e.call,
+    session: session.id,
+    tenant: session.tenant,
+    number: d.state.nextNumber++,
+    phase,
+    hint,
+    class: e.class ?? 'other',
+    need: 0,
+    requestedAt: d.now,
+    startedAt: e.type === 'call-start' ? (e.startedAt ?? d.now) : d.now,
+    backgroundAt: null,
+    seen: nothingSeen(d.now),
+    applied: nothingApplied(),
+    reclaim: neverReclaimed(),
+    pids: 0,
+    pidsMax: Math.min(Math.max(hint.pids ?? limits.pids, 8), limits.pidsMax),
+    pidsSince: null,
+    pidsLast: 0,
+    breachedAt: null,
+    rung: 'none',
+    rungSince: d.now,
+    throttledMs: 0,
+    frozenMs: 0,
+    restUntil: d.now,
+    observedAt: null,
+  };
+  call.need = needOf(d.state, call);
+  d.state.calls[call.id] = call;
+  session.idleSince = null;
+  if (phase === 'running') d.arrived.push(call);
+  return call;
+}
+
+/** After a call has gone: does its session wait for its LLM now? */
+function noteIdle(d: Draft, session: string): void {
+  const s = d.state.sessions[session];
+  const busy = Object.values(d.state.calls).some((c) => c.session === session && c.phase !== 'background');
+  if (s && !busy) s.idleSince ??= d.now;
+}
+
+const rows: { [T in PolicyEvent['type']]: (d: Draft, e: Of<T>) => void } = {
+  'session-start'(d, e) {
+    const tenant = newTenant(d, e.tenant);
+    d.state.sessions[e.session] = {
+      id: e.session,
+      tenant: e.tenant,
+      priority: boundedPriority(tenant.priority, e.priority),
+      baseline: 0,
+      agent: nothingSeen(d.now),
+      applied: nothingApplied(),
+      sessionApplied: nothingApplied(),
+      reclaim: neverReclaimed(),
+      idleSince: d.now,
+      throttledSince: null,
+      restUntil: d.now,
+      reported: false,
+    };
+  },
+  'session-end'(d, e) {
+    delete d.state.sessions[e.session];
+    for (const c of Object.values(d.state.calls)) if (c.session === e.session) delete d.state.calls[c.id];
+    delete d.state.starvedSince[`session ${e.session}`];
+    delete d.state.calmSince[`session ${e.session}`];
+    delete d.state.actedAt[`session ${e.session}`];
+  },
+  'call-request'(d, e) {
+    if (!d.state.calls[e.call]) newCall(d, e, 'held');
+  },
+  'call-cancel'(d, e) {
+    const c = d.state.calls[e.call];
+    if (c && (c.phase === 'held' || c.phase === 'admitted')) {
+      delete d.state.calls[e.call];
+      noteIdle(d, c.session);
+    }
+  },
+  'call-start'(d, e) {
+    const known = d.state.calls[e.call];
+    if (!known) newCall(d, e, 'running');
+    else if (known.phase === 'held' || known.phase === 'admitted') {
+      known.phase = 'running';
+      known.startedAt = e.startedAt ?? d.now;
+    }
+  },
+  'call-background'(d, e) {
+    const c = d.state.calls[e.call];
+    if (!c) return;
+    c.phase = 'background';
+    c.backgroundAt ??= d.now;
+    noteIdle(d, c.session);
+  },
+  'call-end'(d, e) {
+    const c = d.state.calls[e.call];
+    if (!c) return;
+    delete d.state.calls[e.call];
+    // what it leaves charged would move to its parent with the directory's removal
+    if (e.left && e.left > 1 << 20 && d.state.tenants[c.tenant]!.mode !== 'off')
+      d.actions.push({ type: 'reclaim', target: { kind: 'call', call: c.id }, bytes: e.left });
+    noteIdle(d, c.session);
+  },
+  samples(d, e) {
+    if (e.node) {
+      const working = e.node.current - Math.min(e.node.inactiveFile ?? 0, e.node.current);
+      d.state.node = { current: e.node.current, working };
+      d.state.swapFree = e.node.swapFree ?? 0;
+    }
+    for (const a of e.agents ?? []) {
+      const s = d.state.sessions[a.session];
+      if (!s) continue;
+      const first = s.baseline === 0;
+      look(s.agent, a, d.now);
+      if (first) s.agent.rate = 0;
+      learnBaseline(s);
+    }
+    for (const u of e.calls ?? []) {
+      const c = d.state.calls[u.call];
+      if (!c) continue;
+      look(c.seen, u, d.now);
+      c.pids = u.pids ?? c.pids;
+      if (c.phase === 'admitted') c.phase = 'running';
+    }
+  },
+  breach(d, e) {
+    if ('call' in e.target) {
+      const c = d.state.calls[e.target.call];
+      if (!c) return;
+      c.breachedAt = d.now;
+      if (e.current !== undefined) look(c.seen, { ...keptUsage(c.seen), current: e.current }, d.now);
+    } else {
+      const s = d.state.sessions[e.target.session];
+      if (s && e.current !== undefined) look(s.agent, { ...keptUsage(s.agent), current: e.current }, d.now);
+    }
+  },
+  'pids-breach'(d, e) {
+    const c = d.state.calls[e.call];
+    if (!c) return;
+    // breaches a second apart belong to one siege
+    if (c.pidsSince === null || d.now - c.pidsLast > 1000) c.pidsSince = d.now;
+    c.pidsLast = d.now;
+  },
+  pressure(d, e) {
+    d.state.pressure = Math.min(Math.max(e.full, 0), 1);
+  },
+  'oom-kill'(d, e) {
+    if (!('call' in e.target)) return;
+    const c = d.state.calls[e.target.call];
+    if (!c) return;
+    d.actions.push({ type: 'advise', call: c.id, kind: 'oom' });
+    d.explanations.push({
+      t: d.now,
+      decision: 'oom',
+      text: `the kernel killed it at its hard ceiling of ${c.applied.max} bytes`,
+      tenant: c.tenant,
+      session: c.session,
+      call: c.id,
+    });
+  },
+  capacity(d, e) {
+    d.state.capacity = e.bytes;
+  },
+  config(d, e) {
+    d.state.config = e.config;
+    for (const t of Object.values(d.state.tenants)) Object.assign(t, tenantOf(e.config, t.name));
+    for (const s of Object.values(d.state.sessions))
+      s.priority = boundedPriority(d.state.tenants[s.tenant]!.priority, s.priority);
+  },
+  timer() {},
+};
+
+const keptUsage = (seen: Seen): Usage => ({
+  current: seen.current,
+  inactiveFile: seen.inactiveFile,
+  swap: seen.swap,
+  refaults: seen.refaults,
+});
+
+/** Takes an event into the draft. Events about what is not known (any more) are ignored: they race with ends. */
+export function intake(d: Draft, event: PolicyEvent): void {
+  (rows[event.type] as (d: Draft, e: PolicyEvent) => void)(d, event);
+}

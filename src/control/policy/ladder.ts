@@ -1,0 +1,239 @@
+/** The upper rungs: throttle, freeze, kill; and the ways back down. */
+import { formatDuration, formatSize } from '../../model/index.ts';
+import type { KillReason } from './actions.ts';
+import { type Draft, modeOf, sayOfCall } from './draft.ts';
+import { levelOf, type Scope, scopesOf } from './scopes.ts';
+import { type Call, rankOf } from './state.ts';
+import { victimOrder } from './victims.ts';
+
+/** Growth below this is not worth a pause, bytes per second. */
+const GROWTH = 1 << 20;
+/** A call is waiting for memory when it came this near to its soft ceiling, bytes. */
+const NEAR = 1 << 20;
+/** How long a breach counts, and how long a kill may take to free memory before another one. Milliseconds. */
+const RECENT = 1000;
+const KILL_SETTLES = 2000;
+/** A throttled call may still grow by this much per second (governor tier). */
+const TRICKLE = 1 << 20;
+
+/** Does the call want more memory now? */
+const wants = (d: Draft, c: Call): boolean =>
+  c.seen.rate > GROWTH ||
+  (c.breachedAt !== null && d.now - c.breachedAt <= RECENT) ||
+  (c.applied.high !== 'max' && c.seen.current >= c.applied.high - NEAR);
+
+const numbers = (s: Scope, mark: 'low' | 'critical') =>
+  s.headroom < s[mark]
+    ? `${s.words} headroom ${formatSize(Math.max(0, s.headroom))}, below ${formatSize(s[mark])}`
+    : `${s.words} headroom ${formatSize(s.headroom)} and growth ${formatSize(s.growth)}/s`;
+
+const rankWords = ['low-priority', 'normal', 'high-priority'];
+
+/** Paused time of a call, the current pause included. Milliseconds. */
+export function pausesOf(c: Call, now: number): { throttledMs: number; frozenMs: number } {
+  const current = now - c.rungSince;
+  return {
+    throttledMs: c.throttledMs + (c.rung === 'throttled' ? current : 0),
+    frozenMs: c.frozenMs + (c.rung === 'frozen' ? current : 0),
+  };
+}
+
+function leaveRung(d: Draft, c: Call): void {
+  const p = pausesOf(c, d.now);
+  c.throttledMs = p.throttledMs;
+  c.frozenMs = p.frozenMs;
+  c.rung = 'none';
+  c.rungSince = d.now;
+}
+
+function freeze(d: Draft, c: Call, why: string): void {
+  leaveRung(d, c);
+  c.rung = 'frozen';
+  d.actions.push({ type: 'freeze', call: c.id });
+  sayOfCall(d, 'freeze', c, `frozen: ${why}`);
+}
+
+function throttle(d: Draft, c: Call, why: string): void {
+  leaveRung(d, c);
+  c.rung = 'throttled';
+  c.applied.high = c.seen.current;
+  const target = { kind: 'call', call: c.id } as const;
+  d.actions.push({ type: 'throttle', target, high: c.seen.current, bytesPerSecond: TRICKLE });
+  sayOfCall(d, 'throttle', c, `throttled: ${why}`);
+}
+
+/** Ends a pause. The call then runs for `ladder.rest` at least. */
+function release(d: Draft, c: Call, why: string): void {
+  const was = c.rung;
+  const { throttledMs, frozenMs } = pausesOf(c, d.now);
+  const spent = d.now - c.rungSince;
+  leaveRung(d, c);
+  c.restUntil = d.now + d.state.config.ladder.rest;
+  if (was === 'frozen') d.actions.push({ type: 'thaw', call: c.id });
+  // the soft ceiling itself comes from the bands, later in this step
+  c.applied.high = 'max';
+  if (was === 'throttled') d.actions.push({ type: 'unthrottle', target: { kind: 'call', call: c.id }, high: 'max' });
+  const verb = was === 'frozen' ? 'thawed' : 'released';
+  sayOfCall(d, was === 'frozen' ? 'thaw' : 'unthrottle', c, `${verb} after ${formatDuration(spent)}: ${why}`);
+  if (throttledMs + frozenMs >= d.state.config.feedback.pausedAtLeast)
+    d.actions.push({ type: 'advise', call: c.id, kind: frozenMs >= throttledMs ? 'frozen' : 'throttled' });
+}
+
+/** Kills a call as a whole, with the reason its agent is told. In mode observe it is only said, once a minute at most. */
+export function kill(d: Draft, c: Call, reason: KillReason, why: string): void {
+  if (modeOf(d, c) !== 'enforce') {
+    observed(d, c, 'kill', `killed it: ${why}`);
+    return;
+  }
+  leaveRung(d, c);
+  c.rung = 'killed';
+  d.actions.push({ type: 'kill', call: c.id, reason }, { type: 'advise', call: c.id, kind: reason });
+  sayOfCall(d, 'kill', c, `killed: ${why}`);
+}
+
+function observed(d: Draft, c: Call, decision: string, text: string): void {
+  if (modeOf(d, c) === 'off' || (c.observedAt !== null && d.now - c.observedAt < 60_000)) return;
+  c.observedAt = d.now;
+  sayOfCall(d, decision, c, text, true);
+}
+
+const paused = (c: Call): boolean => c.rung === 'throttled' || c.rung === 'frozen';
+
+/** Ends what has lasted long enough, what is not needed any more, and the pause of the best when nobody else runs. */
+export function endPauses(d: Draft): void {
+  const all = Object.values(d.state.calls).filter(paused);
+  const scopes = scopesOf(d);
+  const { ladder } = d.state.config;
+  for (const s of scopes) {
+    if (levelOf(d, s) === 'calm') d.state.calmSince[s.key] ??= d.now;
+    else delete d.state.calmSince[s.key];
+  }
+  if (all.length === 0) return;
+  const released = new Set<string>();
+  const free = (c: Call, why: string) => {
+    release(d, c, why);
+    released.add(c.id);
+    // the next one waits for calm again: what this one takes must be seen first
+    for (const s of scopes) if (s.calls.includes(c)) delete d.state.calmSince[s.key];
+  };
+  // the last in the order of victims is the first to go on
+  for (const c of victimOrder(d, all).reverse()) {
+    const its = scopes.filter((s) => s.calls.includes(c));
+    const { frozenMs } = pausesOf(c, d.now);
+    const spent = d.now - c.rungSince;
+    if (modeOf(d, c) !== 'enforce') free(c, 'its tenant is not under enforcement any more');
+    else if (frozenMs >= ladder.freezeTotal)
+      free(c, `it has been frozen for ${formatDuration(frozenMs)} in all, the bound`);
+    else if (c.rung === 'frozen' && spent >= ladder.freezeSlice) free(c, 'the bound of one freeze; others give way');
+    else if (its.every((s) => d.now - (d.state.calmSince[s.key] ?? d.now) >= ladder.calm && s.key in d.state.calmSince))
+      free(c, `memory is not short: node headroom ${formatSize(Math.max(0, scopes[0]!.headroom))}`);
+    else if (c.rung === 'throttled' && spent >= ladder.throttleMax) {
+      const still = its.find((s) => levelOf(d, s) === 'critical');
+      if (still && someoneBenefits(d, still, c))
+        freeze(d, c, `throttled for ${formatDuration(spent)}, ${numbers(still, 'critical')}`);
+      else free(c, 'the bound of one throttle');
+    }
+  }
+  for (const s of scopes) {
+    const foreground = s.calls.filter((c) => c.phase !== 'background' && c.rung !== 'killed');
+    if (foreground.length === 0 || foreground.some((c) => c.rung === 'none')) continue;
+    // a kill on its way will make room: then the right one goes on
+    if (s.calls.some((c) => c.rung === 'killed' && d.now - c.rungSince < KILL_SETTLES)) continue;
+    const best = victimOrder(d, foreground).at(-1)!;
+    if (!released.has(best.id)) free(best, `nobody else runs in ${s.words}`);
+  }
+}
+
+/** Pausing a call is of use only while someone of its rank or above runs whose end frees memory. */
+function someoneBenefits(d: Draft, s: Scope, victim: Call): boolean {
+  const rank = rankOf(d.state, victim, d.now);
+  return s.calls.some(
+    (c) => c !== victim && c.rung === 'none' && c.phase !== 'background' && rankOf(d.state, c, d.now) >= rank,
+  );
+}
+
+/** Pauses who grows while memory is short: one at a time, and more at once only when it is critical. */
+export function pause(d: Draft): void {
+  const { ladder } = d.state.config;
+  for (const s of scopesOf(d)) {
+    const level = levelOf(d, s);
+    if (level !== 'short' && level !== 'critical') continue;
+    if (level === 'short' && d.now - (d.state.actedAt[s.key] ?? -1e12) < ladder.sampleEvery) continue;
+    let { growth } = s;
+    for (const c of victimOrder(
+      d,
+      s.calls.filter((x) => x.rung === 'none' && wants(d, x)),
+    )) {
+      if (c.phase === 'admitted' || d.now < c.restUntil || pausesOf(c, d.now).frozenMs >= ladder.freezeTotal) continue;
+      if (!someoneBenefits(d, s, c)) continue;
+      const why = `${numbers(s, level === 'critical' ? 'critical' : 'low')}; ${describe(d, c)}`;
+      if (modeOf(d, c) !== 'enforce') {
+        observed(d, c, level === 'critical' ? 'freeze' : 'throttle', `paused it: ${why}`);
+        continue;
+      }
+      if (level === 'critical') freeze(d, c, why);
+      else throttle(d, c, why);
+      d.state.actedAt[s.key] = d.now;
+      growth -= c.seen.rate;
+      if (level === 'short' || s.headroom - (growth * ladder.horizon) / 1000 > s.critical) break;
+    }
+    // a throttled call that goes on growing while it is critical is frozen
+    if (level === 'critical')
+      for (const c of s.calls)
+        if (
+          c.rung === 'throttled' &&
+          c.seen.rate > GROWTH &&
+          d.now > c.rungSince + ladder.sampleEvery &&
+          someoneBenefits(d, s, c)
+        )
+          freeze(d, c, `${numbers(s, 'critical')}; still growing by ${formatSize(c.seen.rate)}/s though throttled`);
+  }
+}
+
+const describe = (d: Draft, c: Call) =>
+  `first in the order of victims: ${rankWords[rankOf(d.state, c, d.now)]}, using ${formatSize(c.seen.working)}`;
+
+/** The last rung: memory is critically short, someone starves, and nothing is left to pause. */
+export function killTheFirst(d: Draft): void {
+  const { ladder, sampleEvery } = { ladder: d.state.config.ladder, sampleEvery: d.state.config.ladder.sampleEvery };
+  for (const s of scopesOf(d)) {
+    const starving = s.headroom < s.critical ? s.calls.filter((c) => c.rung === 'none' && wants(d, c)) : [];
+    if (starving.length === 0) {
+      delete d.state.starvedSince[s.key];
+      continue;
+    }
+    d.state.starvedSince[s.key] ??= d.now;
+    if (s.calls.some((c) => c.rung === 'killed' && d.now - c.rungSince < KILL_SETTLES)) continue;
+    const rank = Math.max(...starving.map((c) => rankOf(d.state, c, d.now)));
+    const high = starving.find((c) => rankOf(d.state, c, d.now) === 2);
+    const wait = high ? ladder.killAfterHigh : ladder.killAfter;
+    // at this speed a high-priority call meets its hard ceiling before the wait is over
+    const urgent = high !== undefined && s.headroom < (high.seen.rate * 2 * sampleEvery) / 1000;
+    const waited = d.now - d.state.starvedSince[s.key]!;
+    if (waited < wait && !urgent) continue;
+    const worth = Math.max(16 * 2 ** 20, s.limit / 64);
+    const candidates = s.calls.filter(
+      (c) =>
+        c.rung !== 'killed' &&
+        rankOf(d.state, c, d.now) <= rank &&
+        (c.seen.working >= worth || starving.includes(c)) &&
+        (modeOf(d, c) === 'enforce' || modeOf(d, c) === 'observe'),
+    );
+    const order = victimOrder(d, candidates);
+    const victim = order.find((c) => modeOf(d, c) === 'enforce');
+    for (const c of order) {
+      if (c === victim) break;
+      observed(d, c, 'kill', `killed it: ${numbers(s, 'critical')}`);
+    }
+    if (!victim) continue;
+    const forWhom =
+      starving.includes(victim) && starving.length === 1 ? 'it needed more' : `${starving.length} calls need more`;
+    kill(
+      d,
+      victim,
+      'ceiling',
+      `${numbers(s, 'critical')} for ${formatDuration(waited)}, ${forWhom}; ${describe(d, victim)}`,
+    );
+    delete d.state.starvedSince[s.key];
+  }
+}

@@ -1,0 +1,80 @@
+/** Reclaim before pain: memory that nobody misses goes first. */
+import { formatDuration, formatSize } from '../../model/index.ts';
+import type { Target } from './actions.ts';
+import { type Draft, modeOf, present, sayOfCall, sayOfSession } from './draft.ts';
+import { scopesOf } from './scopes.ts';
+import type { Call, ReclaimMark, Seen, Session } from './state.ts';
+import { victimOrder } from './victims.ts';
+
+const MIN = 2 ** 20;
+
+/**
+ * May this cgroup be reclaimed now? After each reclaim the refaults are looked at: more than `refaultsPerSecond` means that
+ * its working set was cut; then it is left alone for `backoff` (senpai's idea, with refaults in the place of pressure).
+ */
+function due(d: Draft, mark: ReclaimMark, seen: Seen): boolean {
+  const { every, refaultsPerSecond, backoff } = d.state.config.reclaim;
+  if (d.now < mark.notBefore || d.now - mark.last < every) return false;
+  if (mark.bytes > 0) {
+    const seconds = (d.now - mark.last) / 1000;
+    const perSecond = (seen.refaults - mark.refaults) / seconds;
+    mark.bytes = 0;
+    if (perSecond > refaultsPerSecond) {
+      mark.notBefore = d.now + backoff;
+      return false;
+    }
+  }
+  return true;
+}
+
+function take(d: Draft, target: Target, mark: ReclaimMark, seen: Seen, bytes: number): void {
+  mark.last = d.now;
+  mark.bytes = bytes;
+  mark.refaults = seen.refaults;
+  d.actions.push({ type: 'reclaim', target, bytes });
+}
+
+/** While less than twice the low mark is free: sessions that wait for their LLM first, then what is paused, then caches. */
+export function reclaim(d: Draft): void {
+  const { reclaim: settings, session: limits } = d.state.config;
+  if (!settings.enabled) return;
+  for (const s of scopesOf(d)) {
+    let missing = s.low * 2 - s.free;
+    if (missing <= 0) continue;
+    const idle = (x: Session) => x.idleSince !== null && d.now - x.idleSince >= limits.idleAfter;
+    for (const x of s.sessions.filter(idle).toSorted((a, b) => a.idleSince! - b.idleSince!)) {
+      if (missing < MIN) break;
+      // with swap cold anonymous memory can go too, down to half: refaults tell when that was too much
+      const spare = x.agent.inactiveFile + (d.state.swapFree > 0 ? Math.max(0, x.agent.anon - x.baseline / 2) : 0);
+      const bytes = Math.floor(Math.min(spare, settings.step, missing));
+      if (bytes < MIN || modeOf(d, x) !== 'enforce' || !due(d, x.reclaim, x.agent)) continue;
+      take(d, { kind: 'agent', session: x.id }, x.reclaim, x.agent, bytes);
+      sayOfSession(
+        d,
+        'reclaim',
+        x,
+        `reclaimed ${formatSize(bytes)}: it has waited for its LLM for ${formatDuration(d.now - x.idleSince!)}, ${s.words} has ${formatSize(Math.max(0, s.free))} free`,
+      );
+      missing -= bytes;
+    }
+    const atRest = (c: Call) => c.rung === 'frozen' || c.phase === 'background';
+    const calls = victimOrder(
+      d,
+      present(d.state).filter((c) => s.calls.includes(c) && c.rung !== 'killed'),
+    );
+    for (const c of [...calls.filter(atRest), ...calls.filter((c) => !atRest(c))]) {
+      if (missing < MIN) break;
+      const spare = c.seen.inactiveFile + (c.rung === 'frozen' && d.state.swapFree > 0 ? c.seen.anon : 0);
+      const bytes = Math.floor(Math.min(spare, settings.step, missing));
+      if (bytes < MIN || modeOf(d, c) !== 'enforce' || !due(d, c.reclaim, c.seen)) continue;
+      take(d, { kind: 'call', call: c.id }, c.reclaim, c.seen, bytes);
+      sayOfCall(
+        d,
+        'reclaim',
+        c,
+        `reclaimed ${formatSize(bytes)}${c.rung === 'frozen' ? ' while frozen' : ' of its cache'}: ${s.words} has ${formatSize(Math.max(0, s.free))} free`,
+      );
+      missing -= bytes;
+    }
+  }
+}

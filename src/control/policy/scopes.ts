@@ -1,0 +1,107 @@
+/** Where memory has a limit: the node, tenants with a budget, sessions with a budget. The ladder looks at each alike. */
+import { type Draft, present } from './draft.ts';
+import { type Call, marks, type Session } from './state.ts';
+
+export interface Scope {
+  /** Key in the state's tables: `node`, `tenant NAME`, `session ID`. */
+  key: string;
+  /** In words: "node", "tenant a", "session s1". */
+  words: string;
+  limit: number;
+  low: number;
+  critical: number;
+  sessions: Session[];
+  /** Running calls in it, frozen and killed ones included. */
+  calls: Call[];
+  /** Needed bytes: what is charged, less what can be had back without pain. */
+  working: number;
+  /** limit - working; may be negative */
+  headroom: number;
+  /** limit - everything charged */
+  free: number;
+  /** Bytes per second by which what is not paused grows. */
+  growth: number;
+}
+
+const scope = (d: Draft, key: string, words: string, limit: number, sessions: Session[], calls: Call[]): Scope => {
+  let working = 0;
+  let current = 0;
+  let growth = 0;
+  for (const s of sessions) {
+    working += s.agent.working;
+    current += s.agent.current;
+    growth += s.agent.rate;
+  }
+  for (const c of calls) {
+    working += c.seen.working;
+    current += c.seen.current;
+    if (c.rung === 'none') growth += c.seen.rate;
+  }
+  // what is charged to the root beside the leaves (dying cgroups, slab of removed calls) counts as well
+  if (key === 'node' && d.state.node) {
+    working = Math.max(working, d.state.node.working);
+    current = Math.max(current, d.state.node.current);
+  }
+  const { low, critical } = marks(d.state.config, limit);
+  return {
+    key,
+    words,
+    limit,
+    low,
+    critical,
+    sessions,
+    calls,
+    working,
+    headroom: limit - working,
+    free: limit - current,
+    growth,
+  };
+};
+
+/** All scopes, the node first. */
+export function scopesOf(d: Draft): Scope[] {
+  const { state } = d;
+  const sessions = Object.values(state.sessions);
+  const calls = present(state);
+  const found = [scope(d, 'node', 'node', state.capacity, sessions, calls)];
+  for (const t of Object.values(state.tenants))
+    if (t.budget !== null)
+      found.push(
+        scope(
+          d,
+          `tenant ${t.name}`,
+          `tenant ${t.name}`,
+          t.budget,
+          sessions.filter((s) => s.tenant === t.name),
+          calls.filter((c) => c.tenant === t.name),
+        ),
+      );
+  const budget = state.config.session.budget;
+  if (budget !== undefined)
+    for (const s of sessions)
+      found.push(
+        scope(
+          d,
+          `session ${s.id}`,
+          `session ${s.id}`,
+          budget,
+          [s],
+          calls.filter((c) => c.session === s.id),
+        ),
+      );
+  return found;
+}
+
+/**
+ * calm: enough headroom, now and by the horizon; short: below the low mark, or growth reaches the critical mark within the
+ * horizon; critical: below the critical mark, or growth uses everything up within half the horizon. Between calm and
+ * short lies the hysteresis.
+ */
+export function levelOf(d: Draft, s: Scope): 'calm' | 'normal' | 'short' | 'critical' {
+  const horizon = d.state.config.ladder.horizon / 1000;
+  const pressure = s.key === 'node' ? d.state.pressure : 0;
+  const soon = s.headroom - s.growth * horizon;
+  if (s.headroom < s.critical || s.headroom - (s.growth * horizon) / 2 < 0 || pressure > 0.5) return 'critical';
+  if (s.headroom < s.low || soon < s.critical || pressure > 0.2) return 'short';
+  return s.headroom >= s.low * 1.25 && soon >= s.low ? 'calm' : 'normal';
+}

@@ -1,0 +1,225 @@
+/** The policy's memory: plain, JSON-serialisable data. Times are of the caller's clock, milliseconds; sizes bytes. */
+import type { Config, Mode, Priority, TenantConfig } from '../../model/index.ts';
+import { parseConfig } from '../../model/index.ts';
+import type { Ceiling } from './actions.ts';
+import type { CommandClass } from './command.ts';
+import type { Hint } from './hint.ts';
+
+/** What was last read of a cgroup, and what follows from it. */
+export interface Seen {
+  current: number;
+  anon: number;
+  inactiveFile: number;
+  swap: number;
+  refaults: number;
+  /** current less inactive file: what is needed */
+  working: number;
+  /** growth of `working`, bytes per second, smoothed, never negative */
+  rate: number;
+  at: number;
+}
+
+/** What was last asked of the kernel for a cgroup. */
+export interface Applied {
+  min: number;
+  low: number;
+  high: Ceiling;
+  max: Ceiling;
+}
+
+/** Refault-guided reclaim of one cgroup, as senpai does it. */
+export interface ReclaimMark {
+  last: number;
+  bytes: number;
+  refaults: number;
+  /** No reclaim before this time. */
+  notBefore: number;
+}
+
+export interface Tenant {
+  name: string;
+  guarantee: number;
+  budget: number | null;
+  weight: number;
+  priority: Priority;
+  mode: Mode;
+  applied: Applied;
+}
+
+export interface Session {
+  id: string;
+  tenant: string;
+  priority: Priority;
+  /** What the agent needs while nothing runs: learned, rises slowly, falls quickly. */
+  baseline: number;
+  agent: Seen;
+  applied: Applied;
+  sessionApplied: Applied;
+  reclaim: ReclaimMark;
+  /** Since when no call runs or waits; null while one does. */
+  idleSince: number | null;
+  /** Set while the agent leaf itself is throttled as a runaway. */
+  throttledSince: number | null;
+  /** The runaway is not throttled again before this time. */
+  restUntil: number;
+  reported: boolean;
+}
+
+export type Rung = 'none' | 'throttled' | 'frozen' | 'killed';
+
+export interface Call {
+  id: string;
+  session: string;
+  tenant: string;
+  /** Order of arrival; the tie breaker everywhere. */
+  number: number;
+  phase: 'held' | 'admitted' | 'running' | 'background';
+  hint: Hint;
+  class: CommandClass;
+  /** Hinted or typical need, bytes, bounded by the budgets. */
+  need: number;
+  requestedAt: number;
+  startedAt: number;
+  backgroundAt: number | null;
+  seen: Seen;
+  applied: Applied;
+  reclaim: ReclaimMark;
+  pids: number;
+  pidsMax: number;
+  /** Since when it keeps hitting its limit of processes; and the last time. */
+  pidsSince: number | null;
+  pidsLast: number;
+  /** The last time its soft or hard ceiling was hit. */
+  breachedAt: number | null;
+  rung: Rung;
+  rungSince: number;
+  /** Pauses spent before the current one. */
+  throttledMs: number;
+  frozenMs: number;
+  /** Not paused again before this time. */
+  restUntil: number;
+  /** When an observed (not enforced) decision about it was last said. */
+  observedAt: number | null;
+}
+
+export interface State {
+  config: Config;
+  /** Memory for all sessions together. */
+  capacity: number;
+  swapFree: number;
+  /** The root of the tree as last read; null until then. */
+  node: { current: number; working: number } | null;
+  /** Memory PSI full, 0 to 1. */
+  pressure: number;
+  tenants: Record<string, Tenant>;
+  sessions: Record<string, Session>;
+  calls: Record<string, Call>;
+  nextNumber: number;
+  /** By scope (node, tenant or session): since when a call there cannot get the memory it wants. */
+  starvedSince: Record<string, number>;
+  /** By scope: since when memory is not short there. */
+  calmSince: Record<string, number>;
+  /** By scope: last pause or kill, so that its effect is seen before the next. */
+  actedAt: Record<string, number>;
+  /** The timer asked for. */
+  wakeAt: number | null;
+}
+
+export const nothingSeen = (at: number): Seen => ({
+  current: 0,
+  anon: 0,
+  inactiveFile: 0,
+  swap: 0,
+  refaults: 0,
+  working: 0,
+  rate: 0,
+  at,
+});
+export const nothingApplied = (): Applied => ({ min: 0, low: 0, high: 'max', max: 'max' });
+export const neverReclaimed = (): ReclaimMark => ({ last: -1e12, bytes: 0, refaults: 0, notBefore: -1e12 });
+
+/** A table by id. Without a prototype, because ids are names that others choose. */
+export const table = <T>(): Record<string, T> => Object.create(null) as Record<string, T>;
+
+/** The state before anything is known. `capacity` in bytes. */
+export function initialState(config: Config, capacity: number): State {
+  return {
+    config,
+    capacity,
+    swapFree: 0,
+    node: null,
+    pressure: 0,
+    tenants: table(),
+    sessions: table(),
+    calls: table(),
+    nextNumber: 1,
+    starvedSince: table(),
+    calmSince: table(),
+    actedAt: table(),
+    wakeAt: null,
+  };
+}
+
+const defaultTenant: TenantConfig = parseConfig({ tenants: { default: {} } }).tenants.default!;
+
+/** A tenant as configured; one that is not named in the configuration has the defaults. */
+export function tenantOf(config: Config, name: string): Omit<Tenant, 'applied'> {
+  const t = Object.hasOwn(config.tenants, name) ? config.tenants[name]! : defaultTenant;
+  return {
+    name,
+    guarantee: t.guarantee,
+    budget: t.budget ?? null,
+    weight: t.weight,
+    priority: t.priority,
+    mode: t.mode ?? config.mode,
+  };
+}
+
+/** Where memory becomes short, for a limit of so many bytes: below `low` and below `critical` bytes of headroom. */
+export function marks(config: Config, limit: number): { low: number; critical: number } {
+  const { headroom } = config.node;
+  const byShare = Math.min(Math.max(limit * 0.05, 64 * 2 ** 20), 4 * 2 ** 30);
+  // however small the limit, half of it is always usable
+  const low = Math.min(headroom.low ?? byShare, limit / 2);
+  return { low, critical: Math.min(headroom.critical ?? low / 2, low) };
+}
+
+const rankOfPriority: Record<Priority, number> = { high: 2, normal: 1, low: 0 };
+
+/** 2 high, 1 normal, 0 low; one less for a call declared background or past its declared duration. */
+export function rankOf(state: State, call: Call, now: number): number {
+  const rank = rankOfPriority[state.sessions[call.session]?.priority ?? 'low'];
+  const overstayed = call.hint.durationMs !== undefined && now - call.startedAt > call.hint.durationMs;
+  const background = call.hint.priority === 'background' || call.phase === 'background';
+  return overstayed || background ? Math.max(0, rank - 1) : rank;
+}
+
+/** A lower session priority than the tenant's is taken, a higher one is not. */
+export function boundedPriority(tenant: Priority, asked: Priority | undefined): Priority {
+  return asked !== undefined && rankOfPriority[asked] < rankOfPriority[tenant] ? asked : tenant;
+}
+
+/** A copy that may be changed without the original noticing. Configuration is shared: it is replaced, never changed. */
+export function copyState(state: State): State {
+  const copy: State = {
+    ...state,
+    tenants: table(),
+    sessions: table(),
+    calls: table(),
+    starvedSince: Object.assign(table<number>(), state.starvedSince),
+    calmSince: Object.assign(table<number>(), state.calmSince),
+    actedAt: Object.assign(table<number>(), state.actedAt),
+  };
+  for (const [k, t] of Object.entries(state.tenants)) copy.tenants[k] = { ...t, applied: { ...t.applied } };
+  for (const [k, s] of Object.entries(state.sessions))
+    copy.sessions[k] = {
+      ...s,
+      agent: { ...s.agent },
+      applied: { ...s.applied },
+      sessionApplied: { ...s.sessionApplied },
+      reclaim: { ...s.reclaim },
+    };
+  for (const [k, c] of Object.entries(state.calls))
+    copy.calls[k] = { ...c, seen: { ...c.seen }, applied: { ...c.applied }, reclaim: { ...c.reclaim } };
+  return copy;
+}

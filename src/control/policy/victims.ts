@@ -1,0 +1,49 @@
+/** Who gives way first: the lowest rank, then the largest overage over its fair share, then the youngest. */
+import type { Draft } from './draft.ts';
+import { present } from './draft.ts';
+import { type Call, rankOf } from './state.ts';
+
+/**
+ * Fair share of each running call, bytes: what agents leave of the node, divided among tenants with running calls by
+ * weight (bounded by their budget), then evenly among such sessions, then among calls. A declared need below that is the
+ * share: who says less and uses more is over.
+ */
+export function fairShares(d: Draft): Map<string, number> {
+  const { state } = d;
+  const calls = present(state);
+  const usable = Object.values(state.sessions).reduce((n, s) => n - s.agent.working, state.capacity);
+  const perSession = new Map<string, number>();
+  const sessionsOf = new Map<string, Set<string>>();
+  for (const c of calls) {
+    perSession.set(c.session, (perSession.get(c.session) ?? 0) + 1);
+    const set = sessionsOf.get(c.tenant) ?? new Set();
+    sessionsOf.set(c.tenant, set.add(c.session));
+  }
+  let weights = 0;
+  for (const name of sessionsOf.keys()) weights += state.tenants[name]!.weight;
+  const shares = new Map<string, number>();
+  for (const c of calls) {
+    const tenant = state.tenants[c.tenant]!;
+    const ofTenant = Math.min((Math.max(usable, 0) * tenant.weight) / weights, tenant.budget ?? Number.MAX_VALUE);
+    const share = ofTenant / sessionsOf.get(c.tenant)!.size / perSession.get(c.session)!;
+    shares.set(c.id, Math.floor(typeof c.hint.memory === 'number' ? Math.min(share, c.hint.memory) : share));
+  }
+  return shares;
+}
+
+/** Calls in the order in which they give way. Overages that differ by less than a 32nd of the node count as equal. */
+export function victimOrder(d: Draft, calls: Call[]): Call[] {
+  const shares = fairShares(d);
+  const granule = Math.max(d.state.capacity / 32, 1);
+  const key = new Map(
+    calls.map((c) => [
+      c.id,
+      { rank: rankOf(d.state, c, d.now), over: Math.floor((c.seen.working - (shares.get(c.id) ?? 0)) / granule) },
+    ]),
+  );
+  return calls.toSorted((a, b) => {
+    const x = key.get(a.id)!;
+    const y = key.get(b.id)!;
+    return x.rank - y.rank || y.over - x.over || b.number - a.number;
+  });
+}
