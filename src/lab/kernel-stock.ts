@@ -6,6 +6,7 @@ import { type AptSource, debianMirror, parseDeb822Sources, parseOneLineSources }
 import { cacheFolder } from './cache.ts';
 import { execute } from './execute.ts';
 import type { KernelRecord } from './kernel.ts';
+import { uncompressedKernel } from './kernel-image.ts';
 import { unpackBootModules } from './kernel-modules.ts';
 import { withLock } from './lock.ts';
 import { requirePackages } from './packages.ts';
@@ -159,6 +160,8 @@ async function unpack(root: string, work: string, depmod: string, origin: string
   const made = join(work, 'made');
   await mkdir(join(made, 'lib/modules'), { recursive: true });
   await rename(image, join(made, 'vmlinuz'));
+  const uncompressed = uncompressedKernel(await readFile(join(made, 'vmlinuz')));
+  if (uncompressed) await writeFile(join(made, 'vmlinux'), uncompressed);
   await rename(join(modules, release), join(made, 'lib/modules', release));
   await execute(depmod, ['-b', made, release]);
   const record: KernelRecord = {
@@ -169,6 +172,6 @@ async function unpack(root: string, work: string, depmod: string, origin: string
   };
   await writeFile(join(made, 'kernel.json'), `${JSON.stringify(record, null, 2)}\n`);
   const target = join(root, `stock-${release}`);
-  await rm(target, { recursive: true, force: true });
-  await rename(made, target);
+  // the same release again: guests may be using it
+  if (!existsSync(target)) await rename(made, target);
 }

@@ -27,7 +27,8 @@ export interface LabKernel extends Partial<KernelRecord> {
 }
 
 /**
- * Kernels the lab knows by name. The cache holds each as `kernels/NAME-RELEASE/` with `vmlinuz`, `kernel.json`,
+ * Kernels the lab knows by name. The cache holds each as `kernels/NAME-RELEASE/` with `vmlinuz` or, which
+ * boots faster, `vmlinux`, `kernel.json`,
  * `boot-modules/` and the modules tree `lib/modules/RELEASE/`. `provide` makes one when there is none.
  *
  * A kernel of one's own needs (all built in, or as modules named in kernel.json): BLK_DEV_INITRD, DEVTMPFS, TMPFS,
@@ -52,7 +53,8 @@ export async function listKernels(name?: string): Promise<LabKernel[]> {
     const folder = join(root, entry);
     if (!family || (name && family !== name) || !existsSync(join(folder, 'kernel.json'))) continue;
     const record: KernelRecord = JSON.parse(await readFile(join(folder, 'kernel.json'), 'utf8'));
-    kernels.push({ name: family, image: join(folder, 'vmlinuz'), folder, ...record });
+    const image = ['vmlinux', 'vmlinuz'].map((name) => join(folder, name)).find((file) => existsSync(file));
+    if (image) kernels.push({ name: family, image, folder, ...record });
   }
   return kernels.sort((a, b) => b.release!.localeCompare(a.release!, 'en', { numeric: true }));
 }
@@ -79,6 +81,6 @@ async function kernelAt(image: string): Promise<LabKernel> {
   if (!existsSync(image)) throw new AcgError('ACG_LAB_KERNEL', `no file ${image}`);
   const folder = dirname(image);
   const record = join(folder, 'kernel.json');
-  if (basename(image) !== 'vmlinuz' || !existsSync(record)) return { name: image, image };
+  if (!basename(image).startsWith('vmlinu') || !existsSync(record)) return { name: image, image };
   return { name: image, image, folder, ...(JSON.parse(await readFile(record, 'utf8')) as KernelRecord) };
 }
