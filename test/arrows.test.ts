@@ -10,6 +10,7 @@ const allowed: Record<string, string[]> = {
   'control/native': ['model'],
   'control/cgroup': ['model', 'control/native'],
   'control/kernel': ['model', 'control/native'],
+  'control/doctor': ['model', 'control/native', 'control/cgroup', 'control/kernel'],
   'control/intercept': ['model', 'control/native', 'control/cgroup'],
   'control/daemon': [
     'model',

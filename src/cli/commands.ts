@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { addCalls } from './commands/calls.ts';
 import { addDaemon } from './commands/daemon.ts';
+import { addDoctor } from './commands/doctor.ts';
 import { addLab } from './commands/lab.ts';
 import { addRun } from './commands/run.ts';
 import { addSessions } from './commands/sessions.ts';
@@ -15,5 +16,6 @@ export const commands: ((program: Command) => void)[] = [
   addCalls,
   addDaemon,
   // instruments
+  addDoctor,
   addLab,
 ];

@@ -11,3 +11,19 @@ export const Capability = z.object({
   remedy: z.string().optional(),
 });
 export type Capability = z.infer<typeof Capability>;
+
+const present = (detail?: string, remedy?: string) => ({ ...(detail && { detail }), ...(remedy && { remedy }) });
+
+export const yes = (name: string, detail?: string): Capability => ({ name, state: 'yes', ...present(detail) });
+/** `why` it is missing, and in one line how to get it. */
+export const no = (name: string, why: string, remedy?: string): Capability => ({
+  name,
+  state: 'no',
+  ...present(why, remedy),
+});
+/** It could not be tried: `why` not. */
+export const unknown = (name: string, why: string, remedy?: string): Capability => ({
+  name,
+  state: 'unknown',
+  ...present(why, remedy),
+});

@@ -5,7 +5,15 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { Cgroup, CgroupFileError, openRoot, parseMountinfo, type Root } from '../../src/control/cgroup/index.ts';
+import {
+  Cgroup,
+  CgroupFileError,
+  cgroupCapabilities,
+  openRoot,
+  parseMountinfo,
+  probeCgroups,
+  type Root,
+} from '../../src/control/cgroup/index.ts';
 import { type ExitStatus, spawn as spawnInside, watchExit } from '../../src/control/native/index.ts';
 
 const mount = parseMountinfo(readFileSync('/proc/self/mountinfo', 'utf8')).find((m) => !m.readOnly);
@@ -187,6 +195,20 @@ describe.skipIf(!able)('cgroups of this machine', () => {
     expect(await ended).toMatchObject({ code: null, signal: 'SIGKILL' });
   });
 
+  test('calls can follow each other in fresh cgroups, each killed at its end', async () => {
+    for (let i = 0; i < 20; i++) {
+      const cgroup = fresh();
+      const { pid, pidfd } = cgroup.withFd((cgroupFd) =>
+        spawnInside({ file: '/bin/true', argv: ['true'], env: {}, cgroupFd }),
+      );
+      const ended = await new Promise<ExitStatus | null>((resolve) => watchExit({ pidfd }, resolve));
+      closeSync(pidfd);
+      expect(ended, `call ${i}, process ${pid}`).toMatchObject({ code: 0, signal: null });
+      await cgroup.end(AbortSignal.timeout(10_000));
+      expect(cgroup.exists()).toBe(false);
+    }
+  });
+
   test('a pressure trigger fires on a real stall', async () => {
     const cgroup = fresh();
     if (cgroup.read('cpu.pressure') === undefined) return;
@@ -210,6 +232,16 @@ describe.skipIf(!able)('cgroups of this machine', () => {
     expect(() => cgroup.watchPressure('cpu.pressure', trigger, () => {})).toThrow(
       expect.objectContaining({ operation: 'arm', errno: 'EINVAL' }),
     );
+  });
+
+  test('the probe finds what was done above to be possible, and cleans up', async () => {
+    const rows = await probeCgroups({ cgroupRoot: root.cgroup.path });
+    expect(rows.map((row) => row.name)).toEqual([...cgroupCapabilities]);
+    const states = new Map(rows.map((row) => [row.name, row.state]));
+    for (const name of ['cgroup2', 'delegation', 'born inside', 'cgroup.kill', 'cgroup.freeze', 'xattr'])
+      expect(states.get(name), name).toBe('yes');
+    for (const row of rows) if (row.state === 'no') expect(row.detail, row.name).toBeTruthy();
+    expect(root.cgroup.children().filter((c) => c.name.startsWith('agentcgroup-probe'))).toEqual([]);
   });
 
   test('missing controllers are named with a reason', async () => {

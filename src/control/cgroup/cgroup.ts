@@ -140,6 +140,10 @@ export class Cgroup {
   /**
    * Kills every process of the subtree, forks included. Does not wait: see `waitEmpty`. Kernels before 5.14 have no
    * cgroup.kill: there the subtree is frozen, so that nothing forks away, and each process gets SIGKILL. Gone is fine.
+   *
+   * A killed cgroup is used up: remove it. Kernels from 6.14 on kill whatever is born into it later by CLONE_INTO_CGROUP,
+   * and whatever a process in it bears into another cgroup (seen on 6.18: the kernel compares the kill count of the
+   * parent's cgroup with the target's).
    */
   kill(): void {
     try {

@@ -6,5 +6,6 @@ export type { FileInput, FileValue, ReadableFile, WritableFile } from './files.t
 export { type Cgroup2Mount, directoryOf, mountOf, parseMountinfo, parseSelfCgroup } from './mounts.ts';
 export * from './parse.ts';
 export { armTrigger, type StallTrigger } from './pressure.ts';
+export { cgroupCapabilities, probeBelow, probeCgroups } from './probe.ts';
 export { locateRoot, openRoot, type Root, type RootOptions } from './root.ts';
 export * from './tree.ts';

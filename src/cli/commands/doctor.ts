@@ -1,0 +1,44 @@
+import type { Command } from 'commander';
+import { printJson, table } from '../print.ts';
+
+const mark = { yes: 'yes', no: 'no', unknown: '?' } as const;
+
+export function addDoctor(program: Command): void {
+  program
+    .command('doctor')
+    .description('say what this machine can do for agentcgroup, row by row, with the remedy for each "no"')
+    .option('--cgroup-root DIR', 'look at this cgroup2 directory instead of the one agentcgroup would choose')
+    .option('--json', 'print the report as one JSON document')
+    .addHelpText(
+      'after',
+      `
+Everything is found out by doing it: a cgroup is made, a process is born in it, a trigger is armed.
+Nothing is left behind. "?" means that it could not be tried.
+
+Exit status: 0 when agentcgroup can work here, 69 when it cannot.
+
+Examples:
+  agentcgroup doctor
+  agentcgroup doctor --json | jq -r .tier
+  agentcgroup doctor --cgroup-root /sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service`,
+    )
+    .action(async (options: { cgroupRoot?: string; json?: boolean }) => {
+      const { examine } = await import('../../control/doctor/index.ts');
+      const report = await examine({
+        root: options.cgroupRoot === undefined ? {} : { cgroupRoot: options.cgroupRoot },
+      });
+      if (options.json) printJson(report);
+      else {
+        for (const { title, rows } of report.groups) {
+          const lines = rows.map((r) => [
+            r.name,
+            mark[r.state],
+            [r.detail, r.remedy && `-> ${r.remedy}`].filter(Boolean).join('  '),
+          ]);
+          process.stdout.write(`${table([title, '', 'what was found -> what to do'], lines)}\n\n`);
+        }
+        process.stdout.write(`Linux ${report.kernel}. ${report.summary}\n`);
+      }
+      process.exitCode = report.able ? 0 : 69;
+    });
+}
