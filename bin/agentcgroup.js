@@ -1,6 +1,9 @@
 #!/usr/bin/env node
 // Finds the program: the TypeScript sources in a checkout, dist/ in the published package.
 import { existsSync } from 'node:fs';
+import module from 'node:module';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 
 const major = Number(process.versions.node.split('.')[0]);
 const sources = new URL('../src/cli/main.ts', import.meta.url);
@@ -8,6 +11,8 @@ const built = new URL('../dist/cli/main.js', import.meta.url);
 const checkout = existsSync(sources);
 
 if (major >= 24) {
+  // compiled code is kept between starts: they take half the time
+  module.enableCompileCache(join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'agentcgroup/compiled'));
   await import(checkout ? sources.href : built.href);
 } else {
   // A checkout brings its own Node (the development dependency `node`), so `npx agentcgroup` works beside an older one.

@@ -1,5 +1,4 @@
 import { Command, CommanderError } from 'commander';
-import { asAcgError } from '../model/index.ts';
 import { commands } from './commands.ts';
 import { version } from './version.ts';
 
@@ -16,6 +15,7 @@ try {
 } catch (error) {
   // commander has printed its own message already
   if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : 64);
+  const { asAcgError } = await import('../model/index.ts');
   const e = asAcgError(error);
   process.stderr.write(`agentcgroup: ${e.code}: ${e.message}\n`);
   if (e.code === 'ACG_INTERNAL' && e.cause instanceof Error) process.stderr.write(`${e.cause.stack}\n`);

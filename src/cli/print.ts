@@ -1,3 +1,5 @@
+import { formatSize } from '../model/index.ts';
+
 /** Prints a result for a program: one JSON document on stdout. */
 export function printJson(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value, null, process.stdout.isTTY ? 2 : 0)}\n`);
@@ -22,4 +24,9 @@ export async function watching(watch: boolean | undefined, show: () => Promise<v
     await show();
     await new Promise((resolve) => setTimeout(resolve, 1000));
   }
+}
+
+/** A size in a table; "-" where it was not measured. */
+export function sizeCell(bytes: number | undefined): string {
+  return bytes === undefined ? '-' : formatSize(bytes);
 }

@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import type { CallStatus } from '../../model/index.ts';
-import { formatSize } from '../../model/index.ts';
-import { printJson, table, watching } from '../print.ts';
+import { printJson, sizeCell, table, watching } from '../print.ts';
 
 interface Options {
   runDir?: string;
@@ -46,13 +45,12 @@ Examples:
 }
 
 function callTable(calls: CallStatus[]): string {
-  const size = (bytes: number | undefined) => (bytes === undefined ? '-' : formatSize(bytes));
   const rows = calls.map((call) => [
     call.call,
     (call.durationMs === undefined ? (Date.now() - call.start) / 1000 : call.durationMs / 1000).toFixed(1),
     ending(call),
-    size(call.peakBytes),
-    size(call.limitBytes),
+    sizeCell(call.peakBytes),
+    sizeCell(call.limitBytes),
     (((call.cpuUserUsec ?? 0) + (call.cpuSystemUsec ?? 0)) / 1e6).toFixed(2),
     call.peakProcess?.comm ?? '-',
     oneLine(call.command ?? '(redacted)'),

@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import type { Daemon } from '../../control/daemon/index.ts';
-import { parseSize } from '../../model/index.ts';
 import { version } from '../version.ts';
 
 interface Options {
@@ -34,6 +33,7 @@ Examples:
   agentcgroup daemon --cgroup-root /sys/fs/cgroup/agents --run-dir /run/agents`,
     )
     .action(async (options: Options) => {
+      const { parseSize } = await import('../../model/index.ts');
       const nodeMemoryBytes = options.memory === undefined ? undefined : parseSize(options.memory);
       const [{ daemonPaths, startDaemon }, { pino }] = await Promise.all([
         import('../../control/daemon/index.ts'),

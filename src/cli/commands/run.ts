@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { Priority, parseSize, type SessionRequest } from '../../model/index.ts';
+import { type Priority, parseSize, type SessionRequest } from '../../model/index.ts';
 
 interface Options {
   tenant: string;
@@ -35,7 +35,7 @@ export function addRun(program: Command): void {
     .description('Start a command as an agent session: each of its shell calls gets its own cgroup.')
     .argument('<agent...>', 'the agent and its arguments, after --')
     .option('--tenant <name>', 'whose session it is', 'default')
-    .option('--priority <p>', 'high, normal or low', oneOf(...Priority.options), 'normal')
+    .option('--priority <p>', 'high, normal or low', oneOf<Priority>('high', 'normal', 'low'), 'normal')
     .option('--memory <size>', 'budget of the agent and all its calls together (e.g. 2G)')
     .option('--cpu-weight <n>', 'share of CPU against other sessions, 1 to 10000', whole)
     .option('--pids <n>', 'processes and threads of the whole session', whole)
@@ -75,6 +75,7 @@ Examples:
   agentcgroup run --tenant ci --priority low --memory 1536m -- opencode run "update the docs"`,
     )
     .action(async (agent: string[], options: Options) => {
+      const { parseSize } = await import('../../model/index.ts');
       const session: SessionRequest = {
         tenant: options.tenant,
         priority: options.priority,

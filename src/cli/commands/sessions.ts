@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { formatSize, type SessionStatus } from '../../model/index.ts';
-import { printJson, table, watching } from '../print.ts';
+import type { SessionStatus } from '../../model/index.ts';
+import { printJson, sizeCell, table, watching } from '../print.ts';
 
 interface Options {
   runDir?: string;
@@ -38,7 +38,6 @@ Examples:
 }
 
 function sessionTable(sessions: SessionStatus[]): string {
-  const size = (bytes: number | undefined) => (bytes === undefined ? '-' : formatSize(bytes));
   const rows = sessions.map((s) => [
     s.session,
     s.tenant,
@@ -47,9 +46,9 @@ function sessionTable(sessions: SessionStatus[]): string {
     `${s.callsRunning}+${s.callsBackground}`,
     String(s.callsDone),
     String(s.callsKilled),
-    size(s.agentMemoryBytes),
-    size(s.memoryBytes),
-    size(s.memoryLimitBytes),
+    sizeCell(s.agentMemoryBytes),
+    sizeCell(s.memoryBytes),
+    sizeCell(s.memoryLimitBytes),
   ]);
   const head = ['SESSION', 'TENANT', 'PRIORITY', 'STATE', 'RUNNING+BG', 'DONE', 'KILLED', 'AGENT', 'MEMORY', 'LIMIT'];
   return table(head, rows, [4, 5, 6, 7, 8, 9]);
