@@ -1,21 +1,17 @@
 import type { Command } from 'commander';
-import { addCalls } from './commands/calls.ts';
-import { addDaemon } from './commands/daemon.ts';
-import { addDoctor } from './commands/doctor.ts';
-import { addLab } from './commands/lab.ts';
-import { addRun } from './commands/run.ts';
-import { addSessions } from './commands/sessions.ts';
+
+type Add = (program: Command) => void;
 
 /**
- * One file per command under commands/. Each adds itself to the program; what is heavy (the rooms it uses) it imports
- * inside its action, so that `agentcgroup --help` stays quick.
+ * One file per command, read only when that command is asked for (or all of them for --help), so that each starts quickly.
+ * The order is that of --help.
  */
-export const commands: ((program: Command) => void)[] = [
-  addRun,
-  addSessions,
-  addCalls,
-  addDaemon,
-  // instruments
-  addDoctor,
-  addLab,
-];
+export const commands: Record<string, () => Promise<Add>> = {
+  run: async () => (await import('./commands/run.ts')).addRun,
+  sessions: async () => (await import('./commands/sessions.ts')).addSessions,
+  calls: async () => (await import('./commands/calls.ts')).addCalls,
+  doctor: async () => (await import('./commands/doctor.ts')).addDoctor,
+  daemon: async () => (await import('./commands/daemon.ts')).addDaemon,
+  demo: async () => (await import('./commands/demo.ts')).addDemo,
+  lab: async () => (await import('./commands/lab.ts')).addLab,
+};

@@ -8,7 +8,8 @@ const program = new Command('agentcgroup')
   .showHelpAfterError('(see --help)')
   .enablePositionalOptions()
   .exitOverride();
-for (const add of commands) add(program);
+const asked = commands[process.argv[2] ?? ''];
+for (const load of asked ? [asked] : Object.values(commands)) (await load())(program);
 
 try {
   await program.parseAsync();

@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { type Priority, parseSize, type SessionRequest } from '../../model/index.ts';
+import type { Priority, SessionRequest } from '../../model/index.ts';
 
 interface Options {
   tenant: string;
