@@ -88,12 +88,13 @@ const decoders: { [K in keyof typeof messageType]: (fields: Fields) => Extract<M
   resume: (fields) => ({ type: 'resume', call: fields.text('CALL', longestCall), pid: pid(fields) }),
   closed: (fields) => ({ type: 'closed', text: fields.text('TEXT', MAX_TEXT) }),
   resumed: () => ({ type: 'resumed' }),
+  queued: () => ({ type: 'queued' }),
   error: (fields) => ({ type: 'error', code: fields.text('CODE', 64), text: fields.text('TEXT', MAX_TEXT) }),
 };
 
 const senders = {
   shim: ['open', 'started', 'ended', 'resume'],
-  daemon: ['opened', 'closed', 'resumed', 'error'],
+  daemon: ['opened', 'closed', 'resumed', 'queued', 'error'],
 } as const;
 
 /** What a sender may send. */

@@ -76,6 +76,7 @@ function fieldsOf(message: Message): Buffer[] {
     case 'closed':
       return [text(tag.TEXT, message.text)];
     case 'resumed':
+    case 'queued':
       return [];
     case 'error':
       return [text(tag.CODE, message.code), text(tag.TEXT, message.text)];

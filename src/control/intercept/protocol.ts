@@ -25,6 +25,7 @@ export const messageType = {
   opened: 129,
   closed: 130,
   resumed: 131,
+  queued: 132,
   error: 255,
 } as const;
 
@@ -127,6 +128,14 @@ export interface Resumed {
   type: 'resumed';
 }
 
+/**
+ * The first answer to an OPEN that has to wait (admission): the shim then waits for OPENED without a limit. Without it a
+ * daemon that says nothing for `wait_ms` is taken for dead.
+ */
+export interface Queued {
+  type: 'queued';
+}
+
 /** The daemon will not: `code` is one of our error codes. */
 export interface Failed {
   type: 'error';
@@ -135,5 +144,5 @@ export interface Failed {
 }
 
 export type ShimMessage = Open | Started | Ended | Resume;
-export type DaemonMessage = Opened | Closed | Resumed | Failed;
+export type DaemonMessage = Opened | Closed | Resumed | Queued | Failed;
 export type Message = ShimMessage | DaemonMessage;

@@ -54,7 +54,7 @@ const daemonMessage: fc.Arbitrary<DaemonMessage> = fc.oneof(
     { requiredKeys: ['type', 'verdict', 'call'] },
   ),
   fc.record({ type: fc.constant('closed' as const), text: text() }),
-  fc.record({ type: fc.constant('resumed' as const) }),
+  fc.record({ type: fc.constantFrom('resumed' as const, 'queued' as const) }),
   fc.record({ type: fc.constant('error' as const), code: text(20), text: text() }),
 );
 

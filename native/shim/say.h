@@ -1,0 +1,20 @@
+// The shim's own few words, for stderr. SPDX-License-Identifier: Apache-2.0
+#ifndef ACG_SAY_H
+#define ACG_SAY_H
+
+#include <stddef.h>
+
+// Where words go from now on: the command's stderr, kept under a number above those that commands use. Everything else that
+// was inherited is closed, so that readers of the command's output see its end when the command closes it.
+void say_keep(void);
+
+// Text of a daemon; a newline is added where it lacks one, control characters other than tab and newline are left out.
+void say(const char *text, size_t length);
+
+// "agentcgroup: WHAT: WHY"; why may be NULL.
+void say_error(const char *what, const char *why);
+
+// Closes every descriptor but these (-1 entries are skipped) and the kept stderr.
+void close_all_but(const int *keep, size_t count);
+
+#endif

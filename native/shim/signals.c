@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "signals.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+static bool is_ignored(int signal) {
+  struct sigaction action;
+  return sigaction(signal, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+static void unblock(int signal) {
+  sigset_t one;
+  sigemptyset(&one);
+  sigaddset(&one, signal);
+  sigprocmask(SIG_UNBLOCK, &one, NULL);
+}
+
+bool signals_take(struct signals *signals) {
+  sigset_t all;
+  sigfillset(&all);
+  sigemptyset(&signals->held);
+  sigprocmask(SIG_SETMASK, &all, &signals->inherited);
+  // With SIGCHLD ignored the kernel would reap the shell and keep its status.
+  signals->child_ignored = is_ignored(SIGCHLD);
+  if (signals->child_ignored) sigaction(SIGCHLD, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
+  signals->fd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
+  if (signals->fd >= 0) return true;
+  signals_give_back(signals);
+  return false;
+}
+
+void signals_give_back(const struct signals *signals) {
+  if (signals->child_ignored) sigaction(SIGCHLD, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
+  sigprocmask(SIG_SETMASK, &signals->inherited, NULL);
+}
+
+bool signals_next(const struct signals *signals, struct signalfd_siginfo *info) {
+  return read(signals->fd, info, sizeof *info) == (ssize_t)sizeof *info;
+}
+
+void signals_stop(int signal) {
+  sigset_t before;
+  sigprocmask(SIG_BLOCK, NULL, &before);
+  struct sigaction old;
+  sigaction(signal, &(struct sigaction){.sa_handler = SIG_DFL}, &old);  // refused for SIGSTOP, which needs it not
+  kill(getpid(), signal);
+  unblock(signal);
+  // Continued: here again.
+  sigprocmask(SIG_SETMASK, &before, NULL);
+  if (signal != SIGSTOP) sigaction(signal, &old, NULL);
+}
+
+void signals_die(int signal) {
+  setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+  sigaction(signal, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
+  kill(getpid(), signal);
+  unblock(signal);
+}
+
+bool signals_before_start(struct signals *signals, const struct signalfd_siginfo *info) {
+  const int signal = (int)info->ssi_signo;
+  if (sigismember(&signals->inherited, signal)) {
+    sigaddset(&signals->held, signal);
+    return false;
+  }
+  switch (signal) {
+    case SIGCHLD:
+    case SIGCONT:
+    case SIGURG:
+    case SIGWINCH:
+      return false;
+    case SIGTSTP:
+    case SIGTTIN:
+    case SIGTTOU:
+      if (!is_ignored(signal)) signals_stop(signal);
+      return false;
+    default:
+      return !is_ignored(signal);
+  }
+}
