@@ -141,9 +141,8 @@ export class Cgroup {
    * Kills every process of the subtree, forks included. Does not wait: see `waitEmpty`. Kernels before 5.14 have no
    * cgroup.kill: there the subtree is frozen, so that nothing forks away, and each process gets SIGKILL. Gone is fine.
    *
-   * A killed cgroup is used up: remove it. Kernels from 6.14 on kill whatever is born into it later by CLONE_INTO_CGROUP,
-   * and whatever a process in it bears into another cgroup (seen on 6.18: the kernel compares the kill count of the
-   * parent's cgroup with the target's).
+   * A killed cgroup is used up: remove it. Some kernels (seen on 6.18, gone in 7.3) kill whatever is born into it later
+   * by CLONE_INTO_CGROUP, and whatever a process in it bears into another cgroup.
    */
   kill(): void {
     try {

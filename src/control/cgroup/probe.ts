@@ -194,9 +194,9 @@ function triggerRow(probe: Cgroup): Capability {
 }
 
 /**
- * clone3(CLONE_INTO_CGROUP) with a pidfd: a real process, which the kernel puts there at its birth. From 6.14 on the kernel
- * kills the child when parent and target have been through cgroup.kill a different number of times: a process whose own
- * cgroup was killed once can bear no child in a new one.
+ * clone3(CLONE_INTO_CGROUP) with a pidfd: a real process, which the kernel puts there at its birth. Some kernels (seen on
+ * 6.18, gone in 7.3) kill the child when parent and target have been through cgroup.kill a different number of times: a
+ * process whose own cgroup was killed once can bear no child in a new one.
  */
 async function bornInside(probe: Cgroup): Promise<Capability> {
   const { pid, pidfd } = probe.withFd((cgroupFd) =>
