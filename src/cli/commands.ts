@@ -13,5 +13,6 @@ export const commands: Record<string, () => Promise<Add>> = {
   doctor: async () => (await import('./commands/doctor.ts')).addDoctor,
   daemon: async () => (await import('./commands/daemon.ts')).addDaemon,
   demo: async () => (await import('./commands/demo.ts')).addDemo,
+  trace: async () => (await import('./commands/trace.ts')).addTrace,
   lab: async () => (await import('./commands/lab.ts')).addLab,
 };
