@@ -79,7 +79,7 @@ async function overheadRuns(dir: string): Promise<Record<'p50' | 'completion', R
           : (await json(join(dir, time, file), Replay))?.completion_time_sec;
       if (value === undefined) continue;
       const list = found[m[1] === 'micro' ? 'p50' : 'completion'];
-      (list[m[2]!] ??= []).push(value);
+      list[m[2]!] = [...(list[m[2]!] ?? []), value];
     }
   return found;
 }

@@ -3,22 +3,22 @@
  * looks at the programs that run.
  */
 
-/** The paper's word lists. `any`: one of the words; `first` followed by `then`: as in `git diff`. */
+/** The paper's word lists. `any`: one of the words; `first` then `followedBy`: as in `git diff`. */
 interface Words {
   any?: readonly string[];
   first?: readonly string[];
-  then?: readonly string[];
+  followedBy?: readonly string[];
 }
 
 const paperWords: Record<string, Words> = {
   'Test Execution': { any: ['pytest', 'tox', 'nose', 'unittest'] },
   'Git Operations': {
     first: ['git'],
-    then: ['diff', 'log', 'status', 'show', 'add', 'commit', 'checkout', 'stash', 'branch', 'reset'],
+    followedBy: ['diff', 'log', 'status', 'show', 'add', 'commit', 'checkout', 'stash', 'branch', 'reset'],
   },
-  'Package Install': { first: ['pip', 'conda'], then: ['install'], any: ['apt', 'yum'] },
+  'Package Install': { first: ['pip', 'conda'], followedBy: ['install'], any: ['apt', 'yum'] },
   'File Exploration': { any: ['ls', 'find', 'tree', 'wc', 'du', 'df'] },
-  'Python Snippet': { first: ['python', 'python3'], then: ['-c'] },
+  'Python Snippet': { first: ['python', 'python3'], followedBy: ['-c'] },
   'Python Run': { any: ['python', 'python3'] },
   'Text Processing': { any: ['cat', 'head', 'tail', 'grep', 'sed', 'awk'] },
   'Shell/Environment': { any: ['cd', 'source', 'export', 'chmod', 'mkdir'] },
@@ -39,10 +39,10 @@ export const paperOrders = {
 } as const;
 
 const matchers = new Map(
-  Object.entries(paperWords).map(([name, { any, first, then }]) => {
+  Object.entries(paperWords).map(([name, { any, first, followedBy }]) => {
     const alternatives = [];
     if (any) alternatives.push(`\\b(?:${any.join('|')})\\b`);
-    if (first && then) alternatives.push(`\\b(?:${first.join('|')})\\s+(?:${then.join('|')})\\b`);
+    if (first && followedBy) alternatives.push(`\\b(?:${first.join('|')})\\s+(?:${followedBy.join('|')})\\b`);
     return [name, new RegExp(alternatives.join('|'))] as const;
   }),
 );
