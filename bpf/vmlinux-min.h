@@ -130,11 +130,18 @@ struct inode {
 struct file {
 	struct inode *f_inode;
 };
+enum {
+	MM_FILEPAGES,
+	MM_ANONPAGES,
+	MM_SWAPENTS,
+	MM_SHMEMPAGES,
+	NR_MM_COUNTERS,
+};
 struct mm_struct {
 	unsigned long hiwater_rss;
 	unsigned long arg_start;
 	unsigned long arg_end;
-	struct percpu_counter rss_stat[4];
+	struct percpu_counter rss_stat[NR_MM_COUNTERS];
 	struct file *exe_file;
 };
 struct signal_struct {

@@ -173,6 +173,19 @@ const table = {
     status: 500,
     exit: 70,
   },
+  ACG_BPF_LAYOUT: {
+    what: 'a BPF object is not of this release',
+    remedy: 'run `npm run build:bpf` in the checkout, or reinstall the package',
+    status: 500,
+    exit: 70,
+  },
+  ACG_BPF_PIN: {
+    what: 'a pinned BPF object cannot be used',
+    remedy: '`agentcgroup bpf unload` removes what is pinned',
+    status: 500,
+    exit: 69,
+  },
+  ACG_BPF_MAP: { what: 'a BPF map refused the operation', remedy: 'see the cause', status: 500, exit: 74 },
 } as const satisfies Record<string, { what: string; remedy: string; status: number; exit: number }>;
 
 export type ErrorCode = keyof typeof table;

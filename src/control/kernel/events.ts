@@ -1,0 +1,90 @@
+import { bpf, type Ring } from './addon.ts';
+import type { Descriptor } from './descriptor.ts';
+import { u32, u64 } from './layout.ts';
+import { PerCpuMapView } from './maps.ts';
+import { AcgEvent, type Kind, kinds } from './wire.ts';
+import { type Decoded, decoders } from './wire-events.ts';
+
+/** What every event tells: when (CLOCK_MONOTONIC nanoseconds), and whose it is (cgroup ids; 0: not below one). */
+export interface EventHead {
+  timeNs: number;
+  tenant: number;
+  session: number;
+  /** The call's cgroup, or the agent leaf's. */
+  leaf: number;
+  kind: Kind;
+  pid: number;
+  cpu: number;
+}
+
+export type KernelEvent = EventHead & Decoded;
+
+/** One event out of its bytes; undefined for a type that this release does not know. */
+export function decodeEvent(record: Uint8Array): KernelEvent | undefined {
+  if (record.byteLength < AcgEvent.size) return undefined;
+  const { type, kind, ...head } = AcgEvent.decode(record);
+  const decode = decoders[type];
+  return decode && { ...head, kind: kinds[kind] ?? 'none', ...decode(record) };
+}
+
+/** Walks a batch from the ring: u32 length, u32 zero, the record, padded to 8. */
+export function* records(batch: Uint8Array): Generator<Uint8Array> {
+  const view = new DataView(batch.buffer, batch.byteOffset, batch.byteLength);
+  for (let at = 0; at < batch.byteLength; ) {
+    const length = u32.read(view, at);
+    yield batch.subarray(at + 8, at + 8 + length);
+    at += 8 + Math.ceil(length / 8) * 8;
+  }
+}
+
+/**
+ * The events of all programs, in order, on the event loop: a thread sleeps in the kernel until there are some. The ring is shared
+ * and pinned: one process reads it at a time, and what was sent while nobody read is there for the next reader, as far as it fitted.
+ */
+export class EventStream implements Disposable {
+  readonly #ring: Ring;
+  readonly #lost: PerCpuMapView<number, number>;
+  /** Records of types this release does not know: a newer release's programs are in the kernel. */
+  unknown = 0;
+
+  /** `events` and `lost` are the maps acg_events and acg_lost. Keeps the process alive until closed, unless `unref`. */
+  constructor(maps: { events: Descriptor; lost: Descriptor }, receive: (event: KernelEvent) => void) {
+    this.#lost = new PerCpuMapView({ name: 'acg_lost', map: maps.lost, key: u32, value: u64 });
+    this.#ring = new (bpf().Ring)(maps.events.fd, (batch) => {
+      for (const record of records(batch)) {
+        const event = decodeEvent(record);
+        if (event) receive(event);
+        else this.unknown++;
+      }
+    });
+  }
+
+  /** Events that found the ring full since the programs were loaded, by type; types without losses are absent. */
+  lost(): Partial<Record<KernelEvent['type'] | 'other', number>> {
+    const lost: Partial<Record<KernelEvent['type'] | 'other', number>> = {};
+    for (const type of this.#lost.keys()) {
+      const count = this.#lost.get(type)!.reduce((a, b) => a + b, 0);
+      const name = (decoders[type]?.type ?? 'other') as KernelEvent['type'] | 'other';
+      if (count > 0) lost[name] = (lost[name] ?? 0) + count;
+    }
+    return lost;
+  }
+
+  /** Delivers everything that is in the ring now, before it returns. */
+  drain(): void {
+    this.#ring.drain();
+  }
+
+  unref(): this {
+    this.#ring.unref();
+    return this;
+  }
+
+  [Symbol.dispose](): void {
+    this.#ring.close();
+  }
+}
+
+/** Epoch milliseconds of a kernel time stamp. The two clocks are compared anew at each call: wall time may be set. */
+export const epochMs = (monotonicNs: number): number =>
+  Date.now() - (Number(process.hrtime.bigint()) - monotonicNs) / 1e6;

@@ -1,0 +1,79 @@
+import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, unlinkSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { AcgError } from '../../model/index.ts';
+import { bpf, isBpfFailure } from './addon.ts';
+import { Descriptor } from './descriptor.ts';
+import { WIRE_VERSION } from './wire.ts';
+
+/** Where what must outlive the daemon is pinned. */
+export const defaultPinRoot = '/sys/fs/bpf/agentcgroup';
+
+/** Maps that all programs share, of this release's layout. */
+export const sharedDirectory = `shared-v${WIRE_VERSION}`;
+
+/** The BPF file system refuses dots in names; ".rodata" and its like have one. */
+export const pinName = (name: string): string => name.replaceAll('.', '_');
+
+/**
+ * Makes a directory in a BPF file system, mounting one on /sys/fs/bpf where the host has none there (outside systemd). Throws
+ * ACG_BPF_PIN when the place is in no BPF file system.
+ */
+export function makePinDirectory(path: string): void {
+  let place = path;
+  while (!existsSync(place)) place = dirname(place);
+  if (!bpf().isBpffs(place)) {
+    if (place !== '/sys/fs/bpf') throw new AcgError('ACG_BPF_PIN', `${place} is not in a BPF file system`);
+    try {
+      bpf().mountBpffs(place);
+    } catch (cause) {
+      throw new AcgError('ACG_BPF_PIN', cause instanceof Error ? cause.message : String(cause), { cause });
+    }
+  }
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+}
+
+/** Pins a descriptor; one already pinned there is an error. */
+export function pin(of: Descriptor, path: string): void {
+  try {
+    bpf().pin(of.fd, path);
+  } catch (cause) {
+    throw new AcgError('ACG_BPF_PIN', isBpfFailure(cause) ? cause.message : String(cause), { cause });
+  }
+}
+
+/** What is pinned at the path; undefined when nothing is. */
+export function openPin(path: string): Descriptor | undefined {
+  try {
+    const fd = bpf().openPin(path);
+    return fd === undefined ? undefined : new Descriptor(fd);
+  } catch (cause) {
+    throw new AcgError('ACG_BPF_PIN', isBpfFailure(cause) ? cause.message : String(cause), { cause });
+  }
+}
+
+/** Removes pins below a directory and the directory. A link whose last pin goes is detached; missing is fine. */
+export function removePins(path: string): void {
+  if (!existsSync(path)) return;
+  // links first: nothing runs any more when its maps go
+  const order = (name: string) => (name === 'links' ? 0 : 1);
+  const entries = readdirSync(path, { withFileTypes: true }).sort((a, b) => order(a.name) - order(b.name));
+  for (const entry of entries) {
+    const child = join(path, entry.name);
+    if (entry.isDirectory()) removePins(child);
+    else unlinkSync(child);
+  }
+  rmdirSync(path);
+}
+
+/** Everything for one program is pinned under a name nobody looks at, then takes its place in one step. */
+export function publishPins(from: string, to: string): void {
+  removePins(to);
+  renameSync(from, to);
+}
+
+/** Versions of a program pinned in this root: directories `name-<key>`. */
+export function pinnedVersions(root: string, name: string): string[] {
+  if (!existsSync(root)) return [];
+  const pattern = new RegExp(`^${name}-[0-9a-f]{12}(-new)?$`);
+  return readdirSync(root).filter((entry) => pattern.test(entry));
+}

@@ -1,0 +1,110 @@
+import { existsSync, unlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { AcgError } from '../../model/index.ts';
+import { bpf, isBpfFailure } from './addon.ts';
+import { Descriptor } from './descriptor.ts';
+import { pin, pinName, removePins } from './pins.ts';
+import type { Hook } from './spec.ts';
+import { verdict } from './verdict.ts';
+
+/** A program in the kernel: its hooks, its maps. Closing it leaves what is pinned in force; `unload` ends it. */
+export class LoadedProgram implements Disposable {
+  readonly name: string;
+  /** True: another process loaded it, this one found the pins. */
+  readonly reopened: boolean;
+  readonly hooks: Hook[];
+  readonly #maps: Map<string, Descriptor>;
+  readonly #programs: Map<string, Descriptor>;
+  readonly #links: Map<string, Descriptor>;
+  readonly #directory: string | undefined;
+
+  constructor(parts: {
+    name: string;
+    reopened: boolean;
+    hooks: Hook[];
+    maps: Map<string, Descriptor>;
+    programs: Map<string, Descriptor>;
+    links: Map<string, Descriptor>;
+    directory: string | undefined;
+  }) {
+    this.name = parts.name;
+    this.reopened = parts.reopened;
+    this.hooks = parts.hooks;
+    this.#maps = parts.maps;
+    this.#programs = parts.programs;
+    this.#links = parts.links;
+    this.#directory = parts.directory;
+  }
+
+  /** Whether a hook is attached. */
+  on(hook: string): boolean {
+    return this.#links.has(hook);
+  }
+
+  /** The map's descriptor; it stays this object's. */
+  map(name: string): Descriptor {
+    const found = this.#maps.get(pinName(name));
+    if (!found) throw new AcgError('ACG_INTERNAL', `${this.name} has no map ${name}`);
+    return found;
+  }
+
+  /** A program's descriptor, for those that are run rather than attached (iterators, syscall programs). */
+  program(name: string): Descriptor {
+    const found = this.#programs.get(name);
+    if (!found) throw new AcgError('ACG_INTERNAL', `${this.name} has no loaded program ${name}`);
+    return found;
+  }
+
+  /**
+   * Attaches a struct_ops map: one loaded with `later`, detached before, or ejected by the kernel. `cgroup` attaches it to that
+   * cgroup directory where the kernel knows how, with the link's `flags`. Throws ACG_BPF_LOAD with errno's name.
+   */
+  attach(map: string, target: { cgroup?: string; flags?: number } = {}): void {
+    this.detach(map);
+    const cgroup = target.cgroup === undefined ? undefined : new Descriptor(bpf().openDirectory(target.cgroup));
+    try {
+      const link = new Descriptor(bpf().linkStructOps(this.map(map).fd, cgroup?.fd ?? -1, target.flags ?? 0));
+      this.#links.set(map, link);
+      if (this.#directory) pin(link, join(this.#directory, 'links', pinName(map)));
+    } catch (cause) {
+      throw loadError(`${this.name}: ${map}`, cause);
+    } finally {
+      cgroup?.close();
+    }
+    const hook = this.hooks.find((h) => h.name === map);
+    if (hook) Object.assign(hook, { on: true, why: undefined });
+  }
+
+  /** Detaches one hook, its pin included; the rest stays. */
+  detach(hook: string): void {
+    const link = this.#links.get(hook);
+    if (!link) return;
+    this.#links.delete(hook);
+    const path = this.#directory && join(this.#directory, 'links', pinName(hook));
+    if (path && existsSync(path)) unlinkSync(path);
+    link.close();
+    const entry = this.hooks.find((h) => h.name === hook);
+    if (entry) Object.assign(entry, { on: false, why: 'detached' });
+  }
+
+  /** Detaches everything and removes the pins. Shared maps stay: others use them. */
+  unload(): void {
+    if (this.#directory) removePins(this.#directory);
+    this[Symbol.dispose]();
+  }
+
+  /** Closes our descriptors. What is pinned goes on. */
+  [Symbol.dispose](): void {
+    for (const set of [this.#links, this.#programs, this.#maps]) {
+      for (const descriptor of set.values()) descriptor.close();
+      set.clear();
+    }
+  }
+}
+
+/** What a failed load or attachment is for the user. */
+export function loadError(what: string, cause: unknown): AcgError {
+  if (cause instanceof AcgError) return cause;
+  if (!isBpfFailure(cause)) return new AcgError('ACG_INTERNAL', `${what}: ${String(cause)}`, { cause });
+  return new AcgError('ACG_BPF_LOAD', `${what}: ${verdict(cause)}`, { cause });
+}

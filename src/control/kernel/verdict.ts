@@ -1,0 +1,31 @@
+import type { BpfFailure } from './addon.ts';
+
+/** What libbpf and the verifier say at length, in the part that matters. */
+
+/** The program of the object that libbpf failed on; undefined when it was something else (a map, memory). */
+export function failedProgram({ messages }: Pick<BpfFailure, 'messages'>): string | undefined {
+  return /^libbpf: prog '([^']+)':/m.exec(messages)?.[1];
+}
+
+/** Statistics the verifier ends every log with. */
+const tail = /^(processed \d+ insns|verification time|stack depth|insns processed|peak_states)/;
+
+/**
+ * One line: errno's name and the end of the verifier's log, or of libbpf's words where the verifier was not reached. The last
+ * lines name the instruction and what is wrong with it; the register dumps before them are in the error's cause.
+ */
+export function verdict(failure: Pick<BpfFailure, 'code' | 'log' | 'messages'>): string {
+  const lines = (text: string) =>
+    text
+      .split('\n')
+      .map((line) => line.trim())
+      .filter((line) => line && !tail.test(line));
+  const log = lines(failure.log).slice(-3);
+  const words =
+    log.length > 0
+      ? log
+      : lines(failure.messages)
+          .filter((line) => !/^libbpf: (failed to load object|-- |permission error while)/.test(line))
+          .slice(0, 2);
+  return [failure.code, ...words.map((line) => line.replace(/^libbpf: /, ''))].join(': ').slice(0, 600);
+}

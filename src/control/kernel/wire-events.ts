@@ -1,0 +1,139 @@
+import { constants } from 'node:os';
+import { AcgEventExec, AcgEventExit, AcgEventFork, AcgEventOom, AcgEventSample } from './wire.ts';
+
+/** What the events say beyond their head, in JavaScript's terms. Sizes are bytes, times nanoseconds. */
+export type Decoded = ForkEvent | ExecEvent | ExitEvent | SampleEvent | OomEvent;
+
+export interface ForkEvent {
+  type: 'fork';
+  child: number;
+  comm: string;
+}
+
+export interface ExecEvent {
+  /** `outside`: the agent started it, not through our shim: a candidate for adoption. */
+  type: 'exec' | 'outside';
+  ppid: number;
+  comm: string;
+  /** The arguments as the process sees them; cut at 1 KiB. */
+  argv: string[];
+  /** Bytes of the arguments before cutting, each with its NUL. */
+  argvBytes: number;
+  exe: { dev: number; ino: bigint };
+}
+
+export interface ExitEvent {
+  type: 'exit';
+  comm: string;
+  exitCode: number | null;
+  signal: string | null;
+  coreDumped: boolean;
+  /** The OOM killer had chosen it. */
+  oomKilled: boolean;
+  startNs: number;
+  /** Highest resident set of its last program image, within a few pages per CPU. */
+  peakRssBytes: number;
+  userNs: number;
+  systemNs: number;
+  /** CPU stall: time its last thread was runnable but had no CPU. */
+  runDelayNs: number;
+}
+
+export interface SampleEvent {
+  type: 'sample';
+  usageBytes: number;
+  sessionUsageBytes: number;
+  /** Since the sample before, which was `sinceNs` ago; both 0 in the first. */
+  growthBytesPerSecond: number;
+  sinceNs: number;
+}
+
+export interface OomEvent {
+  type: 'oom';
+  comm: string;
+  /** What the victim had in memory when it was chosen. */
+  anonBytes: number;
+  fileBytes: number;
+  shmemBytes: number;
+  swapBytes: number;
+}
+
+const signalNames = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
+
+/** Splits NUL-separated arguments; the last may have been cut. */
+function argvOf(args: Uint8Array, length: number): string[] {
+  const text = Buffer.from(args.subarray(0, length)).toString('utf8');
+  return (text.endsWith('\0') ? text.slice(0, -1) : text)
+    .split('\0')
+    .filter((_, i, all) => all.length > 1 || text !== '' || i > 0);
+}
+
+const exec =
+  <T extends 'exec' | 'outside'>(type: T) =>
+  (record: Uint8Array): ExecEvent => {
+    const { ppid, comm, args, argsLen, argsTotal, exe } = AcgEventExec.decode(record);
+    return { type, ppid, comm, argv: argvOf(args, argsLen), argvBytes: argsTotal, exe };
+  };
+
+type Decoder = ((record: Uint8Array) => Decoded) & { type?: Decoded['type'] };
+
+const table: [number, Decoded['type'], (record: Uint8Array) => Decoded][] = [
+  [
+    1,
+    'fork',
+    (record) => {
+      const { child, comm } = AcgEventFork.decode(record);
+      return { type: 'fork', child, comm };
+    },
+  ],
+  [2, 'exec', exec('exec')],
+  [
+    3,
+    'exit',
+    (record) => {
+      const e = AcgEventExit.decode(record);
+      const signal = e.status & 0x7f;
+      return {
+        type: 'exit',
+        comm: e.comm,
+        exitCode: signal ? null : (e.status >> 8) & 0xff,
+        signal: signal ? (signalNames.get(signal) ?? `SIG${signal}`) : null,
+        coreDumped: (e.status & 0x80) !== 0,
+        oomKilled: e.oom !== 0,
+        startNs: e.startNs,
+        peakRssBytes: e.peakRss,
+        userNs: e.userNs,
+        systemNs: e.systemNs,
+        runDelayNs: e.runDelayNs,
+      };
+    },
+  ],
+  [4, 'outside', exec('outside')],
+  [
+    5,
+    'sample',
+    (record) => {
+      const { usage, sessionUsage, growth, sinceNs } = AcgEventSample.decode(record);
+      return {
+        type: 'sample',
+        usageBytes: usage,
+        sessionUsageBytes: sessionUsage,
+        growthBytesPerSecond: growth,
+        sinceNs,
+      };
+    },
+  ],
+  [
+    6,
+    'oom',
+    (record) => {
+      const { anon, file, shmem, swap, comm } = AcgEventOom.decode(record);
+      return { type: 'oom', comm, anonBytes: anon, fileBytes: file, shmemBytes: shmem, swapBytes: swap };
+    },
+  ],
+];
+
+/** By enum acg_event_type. */
+export const decoders: Readonly<Record<number, Decoder>> = Object.fromEntries(
+  table.map(([number, type, decode]) => [number, Object.assign(decode, { type })]),
+);
