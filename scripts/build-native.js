@@ -20,7 +20,7 @@ const out = join(root, 'prebuilt', `linux-${process.arch}`);
 const modules = join(root, 'node_modules');
 
 const warnings = ['-Wall', '-Wextra', '-Werror=return-type'];
-const cOnly = ['-Werror=implicit-function-declaration', '-Wstrict-prototypes', '-Wvla'];
+const cOnly = ['-Werror=implicit-function-declaration', '-Wstrict-prototypes', '-Wvla', '-Wno-format-truncation'];
 const hardening = ['-fstack-protector-strong', '-D_FORTIFY_SOURCE=2', '-Wl,-z,relro,-z,now'];
 
 /** Every C program is static, not position-independent (no relocation at start) and stripped: start-up time is its point. */

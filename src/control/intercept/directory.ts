@@ -18,7 +18,8 @@ export function shimConfigLines(config: ShimConfig): string[] {
   return [`fail=${config.fail}`, `signal_exit=${config.signalExit}`, `wait_ms=${config.waitMs}`];
 }
 
-const shellFolders = ['/usr/local/bin', '/usr/bin', '/bin'];
+/** Inside another session the real shells are what its shim has kept. */
+const shellFolders = ['/run/agentcgroup/shim/real', '/usr/local/bin', '/usr/bin', '/bin'];
 
 /** The real program behind a shell's name on this machine, or undefined. */
 export function findShell(name: string): string | undefined {
