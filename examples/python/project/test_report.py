@@ -3,11 +3,13 @@ import unittest
 import report
 
 
-class Load(unittest.TestCase):
-    def test_size(self):
+class Table(unittest.TestCase):
+    def setUp(self):
         report.MEGABYTES = 1
-        self.assertEqual(len(report.load()), 1 << 20)
+        report.load()
+
+    def test_size(self):
+        self.assertEqual(len(report.table), 1 << 20)
 
     def test_part(self):
-        report.MEGABYTES = 1
-        self.assertEqual(report.part((0, 2)), 128)
+        self.assertEqual(report.part(0, 2), 128)

@@ -53,7 +53,10 @@ export async function runToEnd(
 ): Promise<AgentResult> {
   mkdirSync(join(log, '..'), { recursive: true });
   const begin = performance.now();
-  const child = spawn(command[0]!, command.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] });
+  // the plain system's tools and those of this package: a user's own wrappers would cost more than the work
+  const path = [new URL('../../../node_modules/.bin', import.meta.url).pathname, '/usr/local/bin', '/usr/bin', '/bin'];
+  const env = { ...process.env, PATH: path.join(':') };
+  const child = spawn(command[0]!, command.slice(1), { stdio: ['ignore', 'pipe', 'pipe'], env });
   for (const stream of [child.stdout, child.stderr]) createInterface({ input: stream }).on('line', show);
   const ended = await new Promise<string>((resolve, reject) => {
     child.on('error', reject);
