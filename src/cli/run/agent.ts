@@ -69,7 +69,7 @@ async function runIn(
   mkdirSync(dir, { recursive: true, mode: 0o755 });
   try {
     const child = start(session, agent, dir, paths, options);
-    const reported = reportedWay(join(dir, 'way'), say);
+    const stopReading = sayReport(join(dir, 'report'), say);
     const stop = forwardSignals(child);
     try {
       return await new Promise((resolve, reject) => {
@@ -79,7 +79,7 @@ async function runIn(
       });
     } finally {
       stop();
-      reported();
+      stopReading();
       closeSync(child.pidfd);
     }
   } finally {
@@ -95,7 +95,7 @@ function start(session: SessionStatus, agent: string[], dir: string, paths: Daem
   const envDir = join(dir, 'env');
   if (options.way !== 'mount') makeEnvDir(envDir, shim, paths.shimSocket, config);
   const fds = inheritedFds(isCloseOnExec, openFds());
-  const report = openSync(join(dir, 'way'), 'w', 0o600);
+  const report = openSync(join(dir, 'report'), 'w', 0o600);
   const argv = [
     ...['agentcgroup-enter', '--shim', shim, '--socket', paths.shimSocket, '--config', config.join(';')],
     ...['--shells', SHELLS.join(','), '--way', options.way, '--env-dir', envDir],
@@ -132,16 +132,21 @@ function isCloseOnExec(fd: number): boolean {
   }
 }
 
-/** Says which way the shell calls are caught as soon as agentcgroup-enter has written it down. Returns how to stop waiting. */
-function reportedWay(file: string, say: (text: string) => void): () => void {
-  let said = false;
+/**
+ * Says what agentcgroup-enter could not do, as soon as it has written its report: a line for the OOM score when that was
+ * refused, and last the way in which shell calls are caught. Returns how to stop waiting.
+ */
+function sayReport(file: string, say: (text: string) => void): () => void {
+  let done = false;
   const look = () => {
-    const line = /^(.*)\n/.exec(readFileSync(file, 'utf8'))?.[1];
-    if (said || line === undefined) return;
-    said = true;
+    const lines = readFileSync(file, 'utf8').split('\n').slice(0, -1);
+    const way = lines.find((line) => line.startsWith('way='));
+    if (done || way === undefined) return;
+    done = true;
     watcher.close();
-    if (line === 'way=mount') return;
-    say(`shell calls are caught by environment variables only, some agents will not be: ${line}`);
+    const refused = lines.find((line) => line.startsWith('oom_score_adj='));
+    if (refused) say(`the agent is not protected from the OOM killer: ${refused.replace(/^.*reason=/, '')}`);
+    if (way !== 'way=mount') say(`shell calls are caught by environment variables, which some agents ignore: ${way}`);
   };
   const watcher = watch(file, look);
   look();
