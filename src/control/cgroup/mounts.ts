@@ -40,8 +40,12 @@ export function mountOf(path: string, mounts: Cgroup2Mount[]): Cgroup2Mount | un
     .sort((a, b) => b.path.length - a.path.length)[0];
 }
 
-/** The directory of a v2 path (as in `0::`) under a mount, or undefined when the mount does not show that part of the tree. */
+/**
+ * The directory of a v2 path (as in `0::`) under a mount, or undefined when the mount does not show that part of the tree:
+ * another part is mounted, or the path begins with `/..`, as of a process outside our cgroup namespace.
+ */
 export function directoryOf(selfPath: string, mount: Cgroup2Mount): string | undefined {
+  if (selfPath.split('/').includes('..')) return undefined;
   if (mount.root === '/') return selfPath === '/' ? mount.path : mount.path.replace(/\/$/, '') + selfPath;
   if (selfPath === mount.root) return mount.path;
   return selfPath.startsWith(`${mount.root}/`) ? mount.path + selfPath.slice(mount.root.length) : undefined;

@@ -6,7 +6,7 @@ import { Cgroup } from './cgroup.ts';
 import { type Enabled, enableControllers, wantedControllers } from './controllers.ts';
 import { CgroupFileError } from './file.ts';
 import { type Cgroup2Mount, directoryOf, mountOf, parseMountinfo, parseSelfCgroup } from './mounts.ts';
-import { delegateBySystemd, isDelegated, systemdRuns } from './systemd.ts';
+import { delegateBySystemd, isDelegated, SCOPE, systemdRuns } from './systemd.ts';
 
 export interface RootOptions {
   /** --cgroup-root: a directory on a cgroup2 mount; made when missing. */
@@ -49,7 +49,7 @@ export function locateRoot(options: RootOptions = {}): Pick<Root, 'cgroup' | 'mo
     if (own && isDelegated(own)) return { cgroup: own, mount, origin: 'delegated service' };
     if (own?.name === 'daemon' && isDelegated(own.parent))
       return { cgroup: own.parent, mount, origin: 'delegated service' };
-    return { cgroup: new Cgroup(join(mount.path, name, 'agentcgroup.scope')), mount, origin: 'systemd scope' };
+    return { cgroup: new Cgroup(join(mount.path, name, SCOPE)), mount, origin: 'systemd scope' };
   }
   return { cgroup: new Cgroup(join(mount.path, name)), mount, origin: 'cgroup2 mount' };
 }
@@ -63,7 +63,8 @@ export function locateRoot(options: RootOptions = {}): Pick<Root, 'cgroup' | 'mo
 export async function openRoot(options: RootOptions = {}): Promise<Root> {
   const { cgroup, mount, origin } = locateRoot(options);
   const bySystemd = origin === 'systemd scope' || origin === 'delegated service';
-  if (origin === 'systemd scope' && !cgroup.exists()) await delegateBySystemd(options.name ?? 'agentcgroup.slice');
+  if (origin === 'systemd scope' && !cgroup.exists())
+    await delegateBySystemd(options.name ?? 'agentcgroup.slice', selfPath);
   try {
     mkdirSync(cgroup.path, { recursive: true });
   } catch (error) {
@@ -80,8 +81,10 @@ export async function openRoot(options: RootOptions = {}): Promise<Root> {
 /** The top of a container's own hierarchy: unlike the machine's real root it has a cgroup.type, and may not hold processes beside controllers. */
 const isNamespaceRoot = (top: Cgroup) => existsSync(join(top.path, 'cgroup.type'));
 
+const selfPath = () => parseSelfCgroup(readFileSync('/proc/self/cgroup', 'utf8'));
+
 function ownCgroup(mount: Cgroup2Mount): Cgroup | undefined {
-  const self = parseSelfCgroup(readFileSync('/proc/self/cgroup', 'utf8'));
+  const self = selfPath();
   const path = self === undefined ? undefined : directoryOf(self, mount);
   return path === undefined ? undefined : new Cgroup(path);
 }

@@ -1,9 +1,13 @@
 /** Asking systemd for a cgroup of our own. Everything else about systemd is none of our business. */
 import { execFile, execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { AcgError } from '../../model/index.ts';
 import type { Cgroup } from './cgroup.ts';
+
+/** The unit that holds our tree when agentcgroup is not started as a service with a delegated cgroup of its own. */
+export const SCOPE = 'agentcgroup.scope';
 
 /** As sd_booted(3) decides it. */
 export const systemdRuns = (): boolean => existsSync('/run/systemd/system');
@@ -32,7 +36,7 @@ export function scopeRequest(slice: string, pid: number): string[] {
     'org.freedesktop.systemd1.Manager',
     'StartTransientUnit',
     'ssa(sv)a(sa(sv))',
-    'agentcgroup.scope',
+    SCOPE,
     'fail',
     '5',
     ...['Description', 's', 'agentcgroup: cgroups of agent sessions and tool calls'],
@@ -44,8 +48,11 @@ export function scopeRequest(slice: string, pid: number): string[] {
   ];
 }
 
-/** Has systemd make `<slice>/agentcgroup.scope`, delegated, with this process in it. Throws ACG_CGROUP_DELEGATION. */
-export async function delegateBySystemd(slice: string): Promise<void> {
+/**
+ * Has systemd make `<slice>/agentcgroup.scope`, delegated, with this process in it, and waits until it is there: systemd
+ * answers when the job is queued. Throws ACG_CGROUP_DELEGATION.
+ */
+export async function delegateBySystemd(slice: string, own: () => string | undefined): Promise<void> {
   try {
     await promisify(execFile)('busctl', scopeRequest(slice, process.pid), { timeout: 15_000 });
   } catch (error) {
@@ -53,4 +60,6 @@ export async function delegateBySystemd(slice: string): Promise<void> {
       cause: error,
     });
   }
+  for (const end = Date.now() + 10_000; !own()?.endsWith(`/${slice}/${SCOPE}`); await sleep(20))
+    if (Date.now() > end) throw new AcgError('ACG_CGROUP_DELEGATION', `${SCOPE} was not started within 10 s`);
 }

@@ -39,6 +39,7 @@ test('own cgroup and where it shows under a mount', () => {
   expect(directoryOf('/a/b', whole!)).toBe('/sys/fs/cgroup/unified/a/b');
   expect(directoryOf('/docker/abc/x', part!)).toBe('/mnt/a b/x');
   expect(directoryOf('/docker/abcd', part!)).toBeUndefined();
+  expect(directoryOf('/../other', whole!)).toBeUndefined();
   expect(mountOf('/sys/fs/cgroup/unified/x', [whole!, part!])).toBe(whole);
   expect(mountOf('/sys/fs/cgroup/unifiedx', [whole!, part!])).toBeUndefined();
 });
