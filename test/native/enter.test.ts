@@ -68,7 +68,15 @@ describe.skipIf(cannotRun)(`agentcgroup-enter${cannotRun ? ` (${cannotRun})` : '
   test('inside another session the real shells are found behind its shim', async () => {
     await using session = await Session.start();
     const inner = [
-      ...[nativeProgram('agentcgroup-enter'), '--shim', nativeProgram('agentcgroup-shell'), '--socket', '/none'],
+      ...[
+        nativeProgram('agentcgroup-enter'),
+        '--shim',
+        nativeProgram('agentcgroup-shell'),
+        '--socket',
+        '/none',
+        '--config',
+        'wait_ms=50',
+      ],
       ...['--way', 'mount', '--', 'bash', '-c', 'readlink /proc/$$/exe; sh -c "echo inner"'],
     ];
     const { stdout, code } = await enter(session, ['--way', 'mount'], inner);
@@ -146,7 +154,19 @@ print(child.pid, flush=True)`;
         '--shim',
         nativeProgram('agentcgroup-shell'),
       ],
-      ...['--socket', '/none', '--way', 'mount', '--pdeathsig', '--', '/bin/bash', '-c', 'echo; exec sleep 1000'],
+      ...[
+        '--socket',
+        '/none',
+        '--config',
+        'wait_ms=50',
+        '--way',
+        'mount',
+        '--pdeathsig',
+        '--',
+        '/bin/bash',
+        '-c',
+        'echo; exec sleep 1000',
+      ],
     ]);
     const pid = Number(stdout);
     expect(pid).toBeGreaterThan(0);
