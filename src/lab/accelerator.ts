@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { accessSync, constants, readFileSync } from 'node:fs';
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import { cpus, release } from 'node:os';
 import { join } from 'node:path';
 import { cacheFolder } from './cache.ts';
@@ -42,14 +42,14 @@ export async function chooseAccelerator(
   return why === undefined ? 'kvm' : 'tcg';
 }
 
-/** A boot under KVM died: do not try it again on this machine. */
-export async function forgetKvm(kernel: LabKernel, why: string): Promise<void> {
-  await writeFile(verdictFile(kernel), JSON.stringify({ kvm: false, why, at: new Date().toISOString() }));
-}
-
-/** Makes the next boot probe again. */
-export async function resetVerdict(kernel: LabKernel): Promise<void> {
-  await rm(verdictFile(kernel), { force: true });
+/** `why`: what speaks against KVM on this machine; undefined when it works. */
+export async function keepVerdict(kernel: LabKernel, why: string | undefined): Promise<void> {
+  const file = verdictFile(kernel);
+  await writeFile(
+    `${file}.${process.pid}`,
+    JSON.stringify({ kvm: why === undefined, why, at: new Date().toISOString() }),
+  );
+  await rename(`${file}.${process.pid}`, file);
 }
 
 function verdictFile(kernel: LabKernel): string {

@@ -275,6 +275,7 @@ static struct job parse_job(char *data, size_t length) {
 struct incoming {
     char *buffer;
     size_t used, size;
+    size_t typed; // of an 'I' frame at the start: bytes the terminal has taken
 };
 
 // 1: a frame stands at the buffer's start; 0: not yet; -1: the host is gone.
@@ -321,7 +322,7 @@ static struct job receive_job(struct incoming *in) {
 }
 
 static int open_terminal(struct job *job, int *slave) {
-    int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
     if (master < 0 || grantpt(master) < 0 || unlockpt(master) < 0) fail("a terminal");
     *slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
     struct winsize size = {.ws_row = job->rows, .ws_col = job->columns};
@@ -370,6 +371,34 @@ static int reap(pid_t pid, int *status) {
     return found;
 }
 
+// Frames that came while the command runs: what is typed, and the terminal's new size. 0 when the terminal takes no more
+// for now: waiting for it here, while it waits for its output to be read, would never end.
+static int take_input(struct incoming *in, int master) {
+    int got;
+    while ((got = receive(in)) > 0) {
+        uint32_t n;
+        memcpy(&n, in->buffer + 1, 4);
+        char *data = in->buffer + FRAME_HEADER, type = in->buffer[0];
+        if (type == 'I' && master >= 0) {
+            while (in->typed < n) {
+                ssize_t w = write(master, data + in->typed, n - in->typed);
+                if (w < 0 && errno == EAGAIN) return 0;
+                if (w < 0 && errno != EIO) fail("terminal");
+                in->typed += w < 0 ? n : w;
+            }
+            in->typed = 0;
+        } else if (type == 'W' && master >= 0 && n < 32) {
+            char text[32] = "";
+            struct winsize size = {0};
+            memcpy(text, data, n);
+            if (sscanf(text, "%hu %hu", &size.ws_row, &size.ws_col) == 2) ioctl(master, TIOCSWINSZ, &size);
+        }
+        drop_frame(in, n);
+    }
+    if (got < 0) power_off();
+    return 1;
+}
+
 static void serve(struct job *job, struct incoming *in) {
     int out[2], err[2] = {-1, -1}, null = open("/dev/null", O_RDONLY | O_CLOEXEC), slave = -1, master = -1;
     if (job->rows) {
@@ -402,6 +431,10 @@ static void serve(struct job *job, struct incoming *in) {
                           {.fd = signals, .events = POLLIN},
                           {.fd = port, .events = POLLIN}};
     while (running || p[0].fd >= 0 || p[1].fd >= 0) {
+        // here and not on POLLIN alone: input may have come right behind the job
+        int takes = p[0].fd < 0 || master < 0 || take_input(in, master);
+        p[0].events = takes ? POLLIN : POLLIN | POLLOUT;
+        p[3].events = takes ? POLLIN : 0;
         int wait = running ? -1 : (int)(deadline - now_ms());
         if (!running && wait <= 0) {
             send_text('N', "output is cut: processes of the command could not be killed within %d ms", DRAIN_MS);
@@ -421,24 +454,8 @@ static void serve(struct job *job, struct incoming *in) {
                 kill(-1, SIGKILL);
             }
         }
-        if (p[3].revents) {
-            int got;
-            while ((got = receive(in)) > 0) {
-                uint32_t n;
-                memcpy(&n, in->buffer + 1, 4);
-                char *data = in->buffer + FRAME_HEADER, type = in->buffer[0];
-                if (type == 'I' && master >= 0) {
-                    if (write(master, data, n) < 0 && errno != EIO) fail("terminal");
-                } else if (type == 'W' && master >= 0 && n < 32) {
-                    char text[32] = "";
-                    struct winsize size = {0};
-                    memcpy(text, data, n);
-                    if (sscanf(text, "%hu %hu", &size.ws_row, &size.ws_col) == 2) ioctl(master, TIOCSWINSZ, &size);
-                }
-                drop_frame(in, n);
-            }
-            if (got < 0) power_off();
-        }
+        if (p[3].revents & POLLHUP) power_off(); // without a host the guest has no purpose
+        if (p[3].revents && takes) take_input(in, master);
     }
     if (getenv("ACG_SHARE")) {
         int share = open(SHARE_PATH, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -64,6 +65,16 @@ export class BootFailure extends Error {
   console = '';
 }
 
+/** A command of the lab that did not come to its own end: ACG_LAB_DIED, ACG_LAB_TIMEOUT or ACG_LAB_BOOT. */
+export class LabFailure extends AcgError {
+  override name = 'LabFailure';
+  /** What the guest's kernel wrote on its console. */
+  console = '';
+  /** What the command had written, unless `onStdout` or `onStderr` took it. */
+  stdout: Buffer = Buffer.alloc(0);
+  stderr: Buffer = Buffer.alloc(0);
+}
+
 /**
  * One boot: starts file servers and QEMU, runs the job, ends them all, whatever happens. Throws BootFailure before the
  * command has started; afterwards ACG_LAB_DIED or ACG_LAB_TIMEOUT; the signal's reason when aborted.
@@ -71,6 +82,9 @@ export class BootFailure extends Error {
 export async function runGuest(options: GuestOptions): Promise<GuestEnd> {
   options.signal?.throwIfAborted();
   const folder = await makeRunFolder();
+  // also when something else ends this process in the midst of it; the programs die with us anyway
+  const onExit = () => rmSync(folder, { recursive: true, force: true });
+  process.once('exit', onExit);
   const programs: Tethered[] = [];
   const server = createServer();
   const consoleLog = join(folder, 'console');
@@ -86,24 +100,23 @@ export async function runGuest(options: GuestOptions): Promise<GuestEnd> {
     options.bootTimeoutMs,
   );
   let socket: Socket | undefined;
-  let starting: Promise<Tethered> | undefined;
+  let starting: Promise<Programs> | undefined;
   const session = async () => {
     const begin = performance.now();
-    server.listen(join(folder, 'port'));
+    await once(server.listen(join(folder, 'port')), 'listening');
     const connected = once(server, 'connection');
     starting = startPrograms(folder, consoleLog, options, programs, stop.signal);
-    const qemu = await starting;
-    const died = qemu.exit().then((how) => Promise.reject(new BootFailure(how)));
+    const started = await starting;
+    const died = started.qemu.exit().then((how) => Promise.reject(new BootFailure(how)));
     [socket] = (await Promise.race([connected, died])) as [Socket];
     died.catch(() => {}); // from here on the socket tells
-    return converse(socket, options, begin, stop, () => clearTimeout(bootTimer), qemu);
+    return converse(socket, options, begin, stop, () => clearTimeout(bootTimer), started);
   };
   try {
     const end = await Promise.race([stopped, session()]);
     return { ...end, console: await readConsole(consoleLog) };
   } catch (error) {
-    if (error instanceof BootFailure) error.console = await readConsole(consoleLog);
-    if (error instanceof LabFailure) error.console = await readConsole(consoleLog);
+    if (error instanceof BootFailure || error instanceof LabFailure) error.console = await readConsole(consoleLog);
     throw error;
   } finally {
     clearTimeout(bootTimer);
@@ -118,25 +131,25 @@ export async function runGuest(options: GuestOptions): Promise<GuestEnd> {
     await starting?.catch(() => {});
     await endAll();
     await rm(folder, { recursive: true, force: true });
+    process.off('exit', onExit);
   }
-}
-
-/** A command of the lab that did not come to its own end: ACG_LAB_DIED, ACG_LAB_TIMEOUT or ACG_LAB_BOOT, with the kernel's console. */
-export class LabFailure extends AcgError {
-  override name = 'LabFailure';
-  console = '';
 }
 
 const readConsole = (file: string) => readFile(file, 'utf8').catch(() => '');
 
-/** File servers first, then QEMU, which connects to them and to our port as it starts. Returns QEMU. */
+interface Programs {
+  qemu: Tethered;
+  servers: Tethered[];
+}
+
+/** File servers first, then QEMU, which connects to them and to our port as it starts. What starts is put on `started` at once. */
 async function startPrograms(
   folder: string,
   consoleLog: string,
   options: GuestOptions,
   started: Tethered[],
   stop: AbortSignal,
-): Promise<Tethered> {
+): Promise<Programs> {
   const tools = requirePackages(['qemu-system-x86', 'virtiofsd']);
   const start = async (...args: Parameters<typeof Tethered.start>) => {
     const program = await Tethered.start(...args);
@@ -170,7 +183,8 @@ async function startPrograms(
     ...(shareSocket && { shareSocket }),
     consoleLog,
   });
-  return start(tools['qemu-system-x86'], args, { log: join(folder, 'qemu.log') });
+  const servers = [...started];
+  return { qemu: await start(tools['qemu-system-x86'], args, { log: join(folder, 'qemu.log') }), servers };
 }
 
 async function initramfsFor(kernel: LabKernel, swap: boolean): Promise<Buffer> {
@@ -192,7 +206,7 @@ async function converse(
   begin: number,
   stop: AbortController,
   onReady: () => void,
-  qemu: Tethered,
+  { qemu, servers }: Programs,
 ): Promise<Omit<GuestEnd, 'console'>> {
   let ready: { guestKernel: string; at: number } | undefined;
   let commandTimer: NodeJS.Timeout | undefined;
@@ -207,9 +221,12 @@ async function converse(
     if (options.timeoutMs > 0)
       commandTimer = setTimeout(
         () => stop.abort(new LabFailure('ACG_LAB_TIMEOUT', `still running after ${options.timeoutMs / 1000} s`)),
-        options.timeoutMs,
+        Math.min(options.timeoutMs, 2 ** 31 - 1), // a longer timer would go off at once
       );
   };
+  // before the command has started a boot can be tried again, afterwards not
+  const dead = (why: string) => (ready ? new LabFailure('ACG_LAB_DIED', why) : new BootFailure(why));
+  for (const server of servers) void server.exit().then((how) => stop.abort(dead(how)));
   const take = async ({ type, payload }: Frame): Promise<CommandEnd | undefined> => {
     switch (type) {
       case 'R':
@@ -219,13 +236,13 @@ async function converse(
       case 'E':
         return void (await options.onStderr(payload));
       case 'N':
-        return options.onNotice(payload.toString()) as undefined;
+        return void options.onNotice(payload.toString());
       case 'X':
         return parseExitReport(payload.toString());
       case 'F':
-        throw ready ? new LabFailure('ACG_LAB_DIED', payload.toString()) : new BootFailure(payload.toString());
+        throw dead(payload.toString());
       default:
-        throw new BootFailure(`unknown frame ${JSON.stringify(type)} from the guest`);
+        throw dead(`unknown frame ${JSON.stringify(type)} from the guest`);
     }
   };
   const reader = new FrameReader();
@@ -241,8 +258,7 @@ async function converse(
             commandMs: performance.now() - ready!.at,
           };
       }
-    const how = await qemu.exit();
-    throw ready ? new LabFailure('ACG_LAB_DIED', how) : new BootFailure(how);
+    throw dead(await qemu.exit());
   } finally {
     clearTimeout(commandTimer);
   }

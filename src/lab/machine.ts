@@ -62,13 +62,13 @@ export function fileServerKind(path: string): FileServer {
 
 /**
  * `readOnly` is the host's root: cached for good, since a boot lasts minutes. The share is written on both sides: what
- * one writes, the other must see at once. The listening socket is file descriptor 3 (tether.c).
+ * the guest writes is on the host at once, what the host writes shows in the guest within a second. The listening socket is file descriptor 3 (tether.c).
  */
 export function virtiofsdArguments(kind: FileServer, folder: string, readOnly: boolean): string[] {
-  const cache = readOnly ? 'always' : 'none';
+  const cache = readOnly ? 'always' : 'auto';
   if (kind === 'c') return ['--fd=3', '-o', `source=${folder}`, '-o', `cache=${cache}`, '-o', 'sandbox=chroot'];
   return [
-    ...['--fd=3', `--shared-dir=${folder}`, `--cache=${cache === 'none' ? 'never' : cache}`, '--sandbox=chroot'],
+    ...['--fd=3', `--shared-dir=${folder}`, `--cache=${cache}`, '--sandbox=chroot'],
     // the guest overlays this tree, and an overlay refuses what is mounted on demand inside its lower layer
     '--no-announce-submounts',
     ...(readOnly ? ['--readonly'] : []),

@@ -3,7 +3,7 @@ import { readdir, rm, writeFile } from 'node:fs/promises';
 import { homedir, constants as os } from 'node:os';
 import { join, resolve } from 'node:path';
 import { AcgError } from '../model/index.ts';
-import { chooseAccelerator, forgetKvm } from './accelerator.ts';
+import { chooseAccelerator, keepVerdict } from './accelerator.ts';
 import { cacheFolder } from './cache.ts';
 import { BootFailure, type GuestEnd, type GuestTerminal, LabFailure, runGuest } from './guest.ts';
 import { findKernel } from './kernel.ts';
@@ -35,7 +35,7 @@ export interface LabOptions {
   /** Words for the kernel's command line; a function gets the number of the attempt, from 1. */
   kernelArguments?: readonly string[] | ((attempt: number) => readonly string[]) | undefined;
   signal?: AbortSignal | undefined;
-  /** Output as it comes; the guest waits for a returned promise. What is taken here is not collected in the result. */
+  /** Output as it comes; the guest waits for a returned promise. What is taken here is not in the result. */
   onStdout?: ((chunk: Buffer) => void | Promise<void>) | undefined;
   onStderr?: ((chunk: Buffer) => void | Promise<void>) | undefined;
   /** What people should know: a fetch, a retried boot. Unless given, a line on stderr. */
@@ -113,15 +113,15 @@ export async function runInLab(options: LabOptions): Promise<LabResult> {
   try {
     end = await attempt(1);
   } catch (first) {
-    if (!(first instanceof BootFailure)) throw first;
+    if (!(first instanceof BootFailure)) throw withOutput(first, collected);
     say(`the boot died (${first.message}); console: ${await keepConsole(first.console)}; trying once more`);
     if (accelerator === 'kvm') {
-      await forgetKvm(kernel, first.message);
+      await keepVerdict(kernel, first.message);
       accelerator = 'tcg';
     }
     attempts = 2;
     end = await attempt(2).catch(async (error) => {
-      if (!(error instanceof BootFailure)) throw error;
+      if (!(error instanceof BootFailure)) throw withOutput(error, collected);
       const tail = error.console.trim().split('\n').slice(-12).join('\n');
       const file = await keepConsole(error.console);
       const failure = new LabFailure('ACG_LAB_BOOT', `${error.message}; console log ${file}${tail && `:\n${tail}\n`}`);
@@ -139,6 +139,14 @@ export async function runInLab(options: LabOptions): Promise<LabResult> {
     attempts,
     accelerator,
   };
+}
+
+function withOutput(error: unknown, { stdout, stderr }: { stdout: Buffer[]; stderr: Buffer[] }): unknown {
+  if (error instanceof LabFailure) {
+    error.stdout = Buffer.concat(stdout);
+    error.stderr = Buffer.concat(stderr);
+  }
+  return error;
 }
 
 function checkOptions({ argv, cwd, share, memoryBytes = 2 ** 31, cpus = 2, swapBytes = 0 }: LabOptions): void {

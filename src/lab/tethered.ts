@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { labProgram } from './programs.ts';
 
@@ -24,10 +24,10 @@ export class Tethered {
     this.#child = child;
     this.name = name;
     this.#log = log;
-    this.#exit = Promise.race([
-      once(child, 'exit').then(([code, signal]) => `${name} ended with ${signal ?? `status ${code}`}`),
-      once(child, 'error').then(([error]) => `${name}: ${error.message}`),
-    ]);
+    this.#exit = new Promise((resolve) => {
+      child.once('exit', (code, signal) => resolve(`${name} ended with ${signal ?? `status ${code}`}`));
+      child.once('error', (error) => resolve(`${name}: ${error.message}`));
+    });
   }
 
   static async start(command: string, args: string[], options: TetherOptions): Promise<Tethered> {
@@ -41,6 +41,8 @@ export class Tethered {
         // a session of its own: Ctrl-C at the terminal is ours to handle
         detached: true,
         cwd: '/',
+        // tells whose it is, to people who look at /proc/PID/environ
+        env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', AGENTCGROUP_LAB_RUN: dirname(options.log) },
       });
       return new Tethered(child, command, options.log);
     } finally {
