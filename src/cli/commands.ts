@@ -14,5 +14,6 @@ export const commands: Record<string, () => Promise<Add>> = {
   daemon: async () => (await import('./commands/daemon.ts')).addDaemon,
   demo: async () => (await import('./commands/demo.ts')).addDemo,
   trace: async () => (await import('./commands/trace.ts')).addTrace,
+  bpf: async () => (await import('./commands/bpf.ts')).addBpf,
   lab: async () => (await import('./commands/lab.ts')).addLab,
 };

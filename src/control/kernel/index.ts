@@ -2,6 +2,7 @@
  * What runs in the kernel for us: BPF programs loaded, pinned and found again, their maps as typed views, their events on the
  * event loop, and what this kernel can do. The only room that touches native/bpf.
  */
+export { type KernelCapability, kernelCapabilities, probeKernel } from './capability.ts';
 export { Descriptor } from './descriptor.ts';
 export { type EventHead, EventStream, epochMs, type KernelEvent } from './events.ts';
 export { bits64, bytes, type Codec, id, type Struct, s64, struct, text, u32, u64, type ValueOf } from './layout.ts';
@@ -11,5 +12,6 @@ export { Monitor, type Place, type Usage } from './monitor.ts';
 export { defaultPinRoot } from './pins.ts';
 export type { LoadedProgram } from './program.ts';
 export type { Hook, LoadOptions, ProgramSpec } from './spec.ts';
+export { type BpfStatus, bpfStatus, type PinnedMap, type PinnedProgram, unloadAll } from './status.ts';
 export { AcgCgroup, AcgEvent, type Kind } from './wire.ts';
 export type { ExecEvent, ExitEvent, ForkEvent, OomEvent, SampleEvent } from './wire-events.ts';

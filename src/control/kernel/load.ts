@@ -84,6 +84,13 @@ function verify(
   }
 }
 
+/** Asks the kernel whether it takes each program, and keeps none. The hooks, with the kernel's words for those refused. */
+export function verifyOnly(spec: ProgramSpec, options: Pick<LoadOptions, 'object'> = {}): Hook[] {
+  const hooks = new Map<string, Hook>();
+  verify(spec, options, options.object ?? readObject(spec.name), undefined, hooks).close();
+  return [...hooks.values()];
+}
+
 /** Sections whose programs attach by themselves; the others (iterators, syscall, struct_ops members) are called by someone. */
 const attaches = (section: string) =>
   /^(tp_btf|raw_tp|fentry|fexit|fmod_ret|lsm|kprobe|tp|tracepoint)(\.s)?\//.test(section);

@@ -10,22 +10,21 @@ export function failedProgram({ messages }: Pick<BpfFailure, 'messages'>): strin
 /** Statistics the verifier ends every log with. */
 const tail = /^(processed \d+ insns|verification time|stack depth|insns processed|peak_states)/;
 
+/** What libbpf prints beside what it means. */
+const chatter = /^libbpf: (failed to load object|-- |permission error while|prog '.*': failed to load)/;
+
+const lines = (text: string, leave: RegExp) =>
+  text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line && !leave.test(line));
+
 /**
- * One line: errno's name and the end of the verifier's log, or of libbpf's words where the verifier was not reached. The last
+ * One line: errno's name and the end of the verifier's log, or libbpf's own words where the verifier was not reached. The last
  * lines name the instruction and what is wrong with it; the register dumps before them are in the error's cause.
  */
-export function verdict(failure: Pick<BpfFailure, 'code' | 'log' | 'messages'>): string {
-  const lines = (text: string) =>
-    text
-      .split('\n')
-      .map((line) => line.trim())
-      .filter((line) => line && !tail.test(line));
-  const log = lines(failure.log).slice(-3);
-  const words =
-    log.length > 0
-      ? log
-      : lines(failure.messages)
-          .filter((line) => !/^libbpf: (failed to load object|-- |permission error while)/.test(line))
-          .slice(0, 2);
-  return [failure.code, ...words.map((line) => line.replace(/^libbpf: /, ''))].join(': ').slice(0, 600);
+export function verdict({ code, log, messages }: Pick<BpfFailure, 'code' | 'log' | 'messages'>): string {
+  const verifier = lines(log, tail).slice(-3);
+  const words = verifier.length > 0 ? verifier : lines(messages, chatter).slice(0, 2);
+  return [code, ...words.map((line) => line.replace(/^libbpf: /, ''))].join(': ').slice(0, 600);
 }
