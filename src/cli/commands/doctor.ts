@@ -1,7 +1,14 @@
 import type { Command } from 'commander';
+import type { Capability } from '../../model/index.ts';
 import { printJson, table } from '../print.ts';
 
 const mark = { yes: 'yes', no: 'no', unknown: '?' } as const;
+
+/** A row, and a second one for its remedy. */
+const lines = (row: Capability): string[][] => [
+  [row.name, mark[row.state], row.detail ?? ''],
+  ...(row.remedy ? [['', '', `-> ${row.remedy}`]] : []),
+];
 
 export function addDoctor(program: Command): void {
   program
@@ -29,14 +36,8 @@ Examples:
       });
       if (options.json) printJson(report);
       else {
-        for (const { title, rows } of report.groups) {
-          const lines = rows.map((r) => [
-            r.name,
-            mark[r.state],
-            [r.detail, r.remedy && `-> ${r.remedy}`].filter(Boolean).join('  '),
-          ]);
-          process.stdout.write(`${table([title, '', 'what was found -> what to do'], lines)}\n\n`);
-        }
+        for (const { title, rows } of report.groups)
+          process.stdout.write(`${table([title, '', 'what was found -> what to do'], rows.flatMap(lines))}\n\n`);
         process.stdout.write(`Linux ${report.kernel}. ${report.summary}\n`);
       }
       process.exitCode = report.able ? 0 : 69;

@@ -1,6 +1,7 @@
 /** The kernel's part of a tier: BTF, BPF, sched_ext, memcg_bpf_ops, and the privileges they need. */
 import { existsSync, readFileSync } from 'node:fs';
 import { type Capability, no, unknown, yes } from '../../model/index.ts';
+import { bpfRow } from './bpf.ts';
 import { findInBtf } from './btf.ts';
 
 const newerKernel = 'a kernel that has it: Debian backports 7.2 or newer (the lab boots one: `agentcgroup lab shell`)';
@@ -24,7 +25,7 @@ export function privilegeRows(status: string): Capability[] {
     if (mask === undefined) return unknown(name, 'no CapEff in /proc/self/status');
     return (BigInt(`0x${mask}`) >> BigInt(bit)) & 1n
       ? yes(name, use)
-      : no(name, `this process lacks it: ${use}`, `run as root, or add ${name}`);
+      : no(name, `this process lacks it: ${use}`, `root has ${name}, unless a container took it away: give it back`);
   });
 }
 
@@ -64,19 +65,11 @@ export function schedExtRow(state: string | undefined, ops: string | undefined):
   );
 }
 
-/** Can BPF be loaded? Only loading tells: the room that loads programs puts its own row here (`tried`). */
-function bpfRow(tried: Capability | undefined): Capability {
-  if (tried) return tried;
-  if (read('/sys/kernel/security/lockdown')?.includes('[confidentiality]'))
-    return no('BPF', 'the kernel is locked down for confidentiality', 'boot without lockdown=confidentiality');
-  return unknown('BPF', 'nothing was loaded to find out');
-}
-
-export function kernelRows(tried: { bpf?: Capability } = {}): Capability[] {
+export function kernelRows(): Capability[] {
   const sched = '/sys/kernel/sched_ext';
   return [
     ...privilegeRows(read('/proc/self/status') ?? ''),
-    bpfRow(tried.bpf),
+    bpfRow(),
     schedExtRow(read(`${sched}/state`), read(`${sched}/root/ops`)),
     ...btfRows(readBlob('/sys/kernel/btf/vmlinux')),
   ];
