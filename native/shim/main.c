@@ -48,7 +48,7 @@ static pid_t start_shell(const struct acg_reply *reply, struct child_request *re
   return child_start(request);
 }
 
-// The command runs: tell the daemon, let go of everything that is the command's, and pass on what was sent to it before.
+// The command runs: tell the daemon, and let go of everything that is the command's.
 static void step_aside(void) {
   static struct acg_frame frame;
   acg_begin(&frame, ACG_STARTED);
@@ -57,8 +57,6 @@ static void step_aside(void) {
   say_keep();
   const int keep[] = {call.daemon.socket, call.signals.fd, call.cgroup};
   close_all_but(keep, sizeof keep / sizeof *keep);
-  for (int signal = 1; signal < NSIG; signal++)
-    if (sigismember(&call.signals.held, signal) == 1) kill(call.shell, signal);
 }
 
 static int run_contained(const struct acg_reply *reply, char *const argv[], char *const envp[]) {

@@ -2,7 +2,16 @@
 #include "signals.h"
 
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+static void set_mask(int how, const signal_set *set, signal_set *old) {
+  syscall(SYS_rt_sigprocmask, how, set, old, sizeof *set);
+}
+
+static signal_set only(int signal) { return (signal_set)1 << (signal - 1); }
+
+bool signal_in(signal_set set, int signal) { return (set & only(signal)) != 0; }
 
 static bool is_ignored(int signal) {
   struct sigaction action;
@@ -10,21 +19,18 @@ static bool is_ignored(int signal) {
 }
 
 static void unblock(int signal) {
-  sigset_t one;
-  sigemptyset(&one);
-  sigaddset(&one, signal);
-  sigprocmask(SIG_UNBLOCK, &one, NULL);
+  const signal_set one = only(signal);
+  set_mask(SIG_UNBLOCK, &one, NULL);
 }
 
 bool signals_take(struct signals *signals) {
-  sigset_t all;
-  sigfillset(&all);
-  sigemptyset(&signals->held);
-  sigprocmask(SIG_SETMASK, &all, &signals->inherited);
+  const signal_set all = ~(signal_set)0;
+  signals->held = 0;
+  set_mask(SIG_SETMASK, &all, &signals->inherited);
   // With SIGCHLD ignored the kernel would reap the shell and keep its status.
   signals->child_ignored = is_ignored(SIGCHLD);
   if (signals->child_ignored) sigaction(SIGCHLD, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
-  signals->fd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
+  signals->fd = (int)syscall(SYS_signalfd4, -1, &all, sizeof all, SFD_CLOEXEC | SFD_NONBLOCK);
   if (signals->fd >= 0) return true;
   signals_give_back(signals);
   return false;
@@ -32,7 +38,7 @@ bool signals_take(struct signals *signals) {
 
 void signals_give_back(const struct signals *signals) {
   if (signals->child_ignored) sigaction(SIGCHLD, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
-  sigprocmask(SIG_SETMASK, &signals->inherited, NULL);
+  set_mask(SIG_SETMASK, &signals->inherited, NULL);
 }
 
 bool signals_next(const struct signals *signals, struct signalfd_siginfo *info) {
@@ -40,14 +46,14 @@ bool signals_next(const struct signals *signals, struct signalfd_siginfo *info) 
 }
 
 void signals_stop(int signal) {
-  sigset_t before;
-  sigprocmask(SIG_BLOCK, NULL, &before);
+  signal_set before;
+  set_mask(SIG_BLOCK, NULL, &before);
   struct sigaction old;
   sigaction(signal, &(struct sigaction){.sa_handler = SIG_DFL}, &old);  // refused for SIGSTOP, which needs it not
   kill(getpid(), signal);
   unblock(signal);
   // Continued: here again.
-  sigprocmask(SIG_SETMASK, &before, NULL);
+  set_mask(SIG_SETMASK, &before, NULL);
   if (signal != SIGSTOP) sigaction(signal, &old, NULL);
 }
 
@@ -60,8 +66,8 @@ void signals_die(int signal) {
 
 bool signals_before_start(struct signals *signals, const struct signalfd_siginfo *info) {
   const int signal = (int)info->ssi_signo;
-  if (sigismember(&signals->inherited, signal)) {
-    sigaddset(&signals->held, signal);
+  if (signal_in(signals->inherited, signal)) {
+    signals->held |= only(signal);
     return false;
   }
   switch (signal) {

@@ -5,15 +5,23 @@
 
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/signalfd.h>
 #include <sys/types.h>
 
+#define LAST_SIGNAL 64
+
+// A set as the kernel has it, signal N at bit N-1. Not sigset_t: musl's functions leave out 32 to 34, which a caller may use.
+typedef uint64_t signal_set;
+
 struct signals {
-  int fd;              // a signalfd for everything
-  sigset_t inherited;  // the mask we were started with: the shell's
-  bool child_ignored;  // we were started with SIGCHLD ignored; so is the shell
-  sigset_t held;       // arrived before the shell ran, to be passed on to it
+  int fd;                // a signalfd for everything
+  signal_set inherited;  // the mask we were started with: the shell's
+  signal_set held;       // arrived before the shell ran, to be passed on to it
+  bool child_ignored;    // we were started with SIGCHLD ignored; so is the shell
 };
+
+bool signal_in(signal_set set, int signal);
 
 // Blocks everything from here on and lets the end of a child be seen. False: no signalfd.
 bool signals_take(struct signals *signals);

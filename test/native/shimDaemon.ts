@@ -78,6 +78,7 @@ export class ShimDaemon {
 
   #serve(socket: Socket): void {
     const reader = new FrameReader('shim');
+    const server = this.#server;
     let call: SeenCall | undefined;
     this.#connections.add(socket);
     socket.on('data', async (chunk) => {
@@ -87,7 +88,7 @@ export class ShimDaemon {
     socket.on('close', () => {
       this.#connections.delete(socket);
       // Not when it is the daemon that goes.
-      if (call && !call.ended && this.#server) {
+      if (call && !call.ended && this.#server === server) {
         call.lost = true;
         writeFileSync(join(call.cgroup, 'cgroup.kill'), '1');
       }
