@@ -14,7 +14,8 @@ export function addDoctor(program: Command): void {
   program
     .command('doctor')
     .description('say what this machine can do for agentcgroup, row by row, with the remedy for each "no"')
-    .option('--cgroup-root DIR', 'look at this cgroup2 directory instead of the one agentcgroup would choose')
+    .option('--cgroup-root <dir>', 'look at this cgroup2 directory instead of the one agentcgroup would choose')
+    .option('--run-dir <dir>', 'folder of the sockets of the daemon to look for (default: /run/agentcgroup)')
     .option('--json', 'print the report as one JSON document')
     .addHelpText(
       'after',
@@ -29,10 +30,14 @@ Examples:
   agentcgroup doctor --json | jq -r .tier
   agentcgroup doctor --cgroup-root /sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service`,
     )
-    .action(async (options: { cgroupRoot?: string; json?: boolean }) => {
-      const { examine } = await import('../../control/doctor/index.ts');
+    .action(async (options: { cgroupRoot?: string; runDir?: string; json?: boolean }) => {
+      const [{ examine }, { daemonPaths }] = await Promise.all([
+        import('../../control/doctor/index.ts'),
+        import('../../control/daemon/index.ts'),
+      ]);
       const report = await examine({
         root: options.cgroupRoot === undefined ? {} : { cgroupRoot: options.cgroupRoot },
+        daemonSocket: daemonPaths(options).apiSocket,
       });
       if (options.json) printJson(report);
       else {

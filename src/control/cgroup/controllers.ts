@@ -32,7 +32,7 @@ export function enableControllers(from: Cgroup, to: Cgroup, wanted: readonly str
     const on = cgroup.read('cgroup.subtree_control') ?? [];
     for (const controller of wanted) {
       if (missing.has(controller) || on.includes(controller)) continue;
-      const why = offered.includes(controller) ? enable(cgroup, controller) : whyNotOffered(controller, cgroup);
+      const why = offered.includes(controller) ? enable(cgroup, controller) : whyNotOffered(controller, cgroup).why;
       if (why) missing.set(controller, why);
     }
   }
@@ -70,18 +70,31 @@ function describe(pids: number[]): string {
   return `${pids.length} processes of its own: ${shown.join(', ')}${pids.length > shown.length ? ', ...' : ''}`;
 }
 
-/** Why a controller is not in `cgroup.controllers`, as far as /proc/cgroups tells: on a v1 mount, switched off, not built in, or withheld from above. */
-export function whyNotOffered(controller: string, cgroup: Cgroup, procCgroups = readProcCgroups()): string {
+/**
+ * Why a controller is not in `cgroup.controllers`, as far as /proc/cgroups tells (on a v1 mount, switched off, not built in, or
+ * withheld from above), and what to do about it.
+ */
+export function whyNotOffered(
+  controller: string,
+  cgroup: Cgroup,
+  procCgroups = readProcCgroups(),
+): { why: string; remedy: string } {
   const v1Name = controller === 'io' ? 'blkio' : controller;
   const row = procCgroups
     ?.split('\n')
     .map((line) => line.split('\t'))
     .find(([name]) => name === v1Name);
-  if (row?.[3] === '0') return `switched off at boot (cgroup_disable=${v1Name})`;
+  if (row?.[3] === '0') return { why: 'switched off at boot', remedy: `boot without cgroup_disable=${v1Name}` };
   if (row && row[1] !== '0')
-    return 'bound to a cgroup v1 hierarchy: boot with systemd.unified_cgroup_hierarchy=1 or cgroup_no_v1=all';
+    return {
+      why: 'bound to a cgroup v1 hierarchy',
+      remedy: 'boot with systemd.unified_cgroup_hierarchy=1, or cgroup_no_v1=all',
+    };
   // From 6.12 on /proc/cgroups lists only controllers that v1 still has, so a missing row proves nothing.
-  return `not offered in ${cgroup.path}: not built into this kernel, or not delegated from above`;
+  return {
+    why: `not offered in ${cgroup.path}`,
+    remedy: 'have it delegated from above, or take a kernel that has it built in',
+  };
 }
 
 function readProcCgroups(): string | undefined {

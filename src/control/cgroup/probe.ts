@@ -156,8 +156,10 @@ async function rows(parent: Cgroup, probe: Cgroup): Promise<Capability[]> {
 function controllerRow(controller: string, has: string[], parent: Cgroup): Capability {
   const name = `${controller} controller`;
   if (has.includes(controller)) return yes(name);
-  if (!parent.read('cgroup.controllers')?.includes(controller))
-    return no(name, whyNotOffered(controller, parent), 'a machine on cgroup v2 alone, or delegate the controller');
+  if (!parent.read('cgroup.controllers')?.includes(controller)) {
+    const { why, remedy } = whyNotOffered(controller, parent);
+    return no(name, why, remedy);
+  }
   const holders = parent.procs().length;
   return holders > 0
     ? no(name, `${parent.path} holds ${holders} processes, so it cannot enable it`, 'move them into a child cgroup')

@@ -13,14 +13,14 @@ export interface Report extends Verdict {
 }
 
 /** Looks at everything. Takes about a second; leaves no process, cgroup or setting behind. */
-export async function examine(options: { root?: RootOptions; daemonSocket?: string } = {}): Promise<Report> {
+export async function examine(options: { root?: RootOptions; daemonSocket: string }): Promise<Report> {
   const groups = [
     { title: 'cgroups', rows: await probeCgroups(options.root) },
     { title: 'processes', rows: processRows() },
     { title: 'kernel', rows: kernelRows() },
     { title: 'memory', rows: memoryRows() },
     { title: 'lab', rows: labRows() },
-    { title: 'agentcgroup', rows: await ownRows(options.daemonSocket ?? '/run/agentcgroup/shim/socket') },
+    { title: 'agentcgroup', rows: await ownRows(options.daemonSocket) },
   ];
   return { kernel: release(), ...verdict(groups.flatMap((group) => group.rows)), groups };
 }

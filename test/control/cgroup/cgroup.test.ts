@@ -92,10 +92,10 @@ test('controllers are enabled from the top down, each on its own', () => {
 test('why a controller is not offered', () => {
   const cgroup = new Cgroup('/x');
   const rows = '#subsys_name\thierarchy\tnum_cgroups\tenabled\nmemory\t4\t14\t1\nblkio\t0\t1\t0\ncpu\t0\t1\t1\n';
-  expect(whyNotOffered('memory', cgroup, rows)).toMatch(/bound to a cgroup v1 hierarchy/);
-  expect(whyNotOffered('io', cgroup, rows)).toMatch(/switched off at boot/);
-  expect(whyNotOffered('cpu', cgroup, rows)).toMatch(/not offered in \/x/);
-  expect(whyNotOffered('pids', cgroup, rows)).toMatch(/not offered in \/x/);
+  expect(whyNotOffered('memory', cgroup, rows).why).toMatch(/bound to a cgroup v1 hierarchy/);
+  expect(whyNotOffered('io', cgroup, rows).remedy).toMatch(/without cgroup_disable=blkio/);
+  expect(whyNotOffered('cpu', cgroup, rows).why).toMatch(/not offered in \/x/);
+  expect(whyNotOffered('pids', cgroup, rows).why).toMatch(/not offered in \/x/);
 });
 
 test('the root on a fixture mount: given, or of our own name', async () => {
