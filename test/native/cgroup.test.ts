@@ -225,6 +225,19 @@ describe.skipIf(!able)('cgroups of this machine', () => {
     expect(cgroup.watchPressure('cpu.pressure', trigger, () => {})).toBeUndefined();
   });
 
+  test('a pressure watch falls silent when its cgroup goes, also for a new one of the same name', async () => {
+    const cgroup = fresh();
+    if (cgroup.read('cpu.pressure') === undefined) return;
+    let calls = 0;
+    const trigger = { kind: 'some', stallUsec: 1_000_000, windowUsec: 2_000_000 } as const;
+    const watch = cgroup.watchPressure('cpu.pressure', trigger, () => calls++)!;
+    onTestFinished(() => watch.close());
+    await cgroup.remove();
+    cgroup.parent.create(cgroup.name);
+    await sleep(300);
+    expect(calls).toBe(0);
+  });
+
   test('a trigger the kernel does not take is an error', () => {
     const cgroup = fresh();
     if (cgroup.read('cpu.pressure') === undefined) return;

@@ -4,7 +4,9 @@ import { AcgError } from '../../model/index.ts';
 import { getXattr, listXattr, removeXattr, setXattr, type Watch } from '../native/index.ts';
 import { CgroupFileError, readText, writeText, writeTextAsync } from './file.ts';
 import { type FileInput, type FileValue, type ReadableFile, readers, type WritableFile, writers } from './files.ts';
+import { killTree } from './kill.ts';
 import { type StallTrigger, watchPressure } from './pressure.ts';
+import { type Reclaimed, reclaim } from './reclaim.ts';
 import { removeTree, tryRemove } from './remove.ts';
 import { until, watchFile } from './wait.ts';
 
@@ -12,9 +14,6 @@ const NOTES = 'user.agentcgroup.';
 
 /** Did a write take effect? `enforced: false` when this cgroup has no such file: the tree still works, without that limit. */
 export type Written = { enforced: true } | { enforced: false; file: string; why: string };
-
-/** What came of asking for memory back. `partial`: the kernel gave up before the whole amount. */
-export type Reclaimed = 'whole' | 'partial' | 'unsupported' | 'gone';
 
 /** Lowering a limit makes the writer reclaim, for seconds if need be; kernels from 7.3 on leave that to the cgroup itself when asked so. */
 const lazily = (file: string) => (file === 'memory.high' || file === 'memory.max' ? constants.O_NONBLOCK : 0);
@@ -145,16 +144,7 @@ export class Cgroup {
    * by CLONE_INTO_CGROUP, and whatever a process in it bears into another cgroup.
    */
   kill(): void {
-    try {
-      if (this.write('cgroup.kill', true).enforced) return;
-      this.write('cgroup.freeze', true);
-    } catch (error) {
-      if (error instanceof CgroupFileError && error.gone) return;
-      throw error;
-    }
-    // A process caught in fork() leaves a child that a second look finds; frozen processes do die of SIGKILL.
-    for (let look = 0; look < 3; look++)
-      for (const cgroup of this.walk()) for (const pid of cgroup.procs()) killProcess(pid);
+    killTree(this);
   }
 
   /** Resolves when no live process is left in the subtree, or the cgroup is gone. Event driven; rejects when the signal aborts. */
@@ -201,17 +191,8 @@ export class Cgroup {
    * Asks for `bytes` of this subtree's memory back (memory.reclaim, 5.19). Runs in the thread pool and may take long;
    * a process of ours in the same subtree would be reclaimed from too.
    */
-  async reclaim(bytes: number): Promise<Reclaimed> {
-    try {
-      await writeTextAsync(join(this.path, 'memory.reclaim'), String(Math.floor(bytes)));
-      return 'whole';
-    } catch (error) {
-      if (!(error instanceof CgroupFileError)) throw error;
-      if (error.gone) return 'gone';
-      if (error.errno === 'EAGAIN') return 'partial';
-      if (error.errno === 'ENOENT') return 'unsupported';
-      throw error;
-    }
+  reclaim(bytes: number): Promise<Reclaimed> {
+    return reclaim(this.path, bytes);
   }
 
   /** A note kept on the cgroup itself (xattr `user.agentcgroup.<name>`): it outlives the daemon and dies with the cgroup. */
@@ -285,13 +266,5 @@ export class Cgroup {
     } catch (error) {
       throw new CgroupFileError(operation, this.path, error, this.path);
     }
-  }
-}
-
-function killProcess(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw new CgroupFileError('kill', String(pid), error);
   }
 }

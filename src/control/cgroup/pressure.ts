@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, writeSync } from 'node:fs';
+import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
 import { type Watch, watchPri } from '../native/index.ts';
 import { CgroupFileError } from './file.ts';
 
@@ -13,11 +13,25 @@ export interface StallTrigger {
 export function watchPressure(file: string, trigger: StallTrigger, onStall: () => void): Watch | undefined {
   const fd = armTrigger(file, trigger);
   if (fd === undefined) return undefined;
-  try {
-    // The watch keeps a duplicate; the trigger lives as long as the last descriptor of this open file.
-    return watchPri(fd, onStall);
-  } finally {
+  let open = true;
+  const close = () => {
+    if (!open) return;
+    open = false;
+    watch.close();
     closeSync(fd);
+  };
+  // A removed cgroup makes the descriptor ready for ever: without the look at it this would call without end.
+  const watch = watchPri(fd, () => (removed(fd) ? close() : onStall()));
+  return { close, ref: watch.ref, unref: watch.unref, [Symbol.dispose]: close };
+}
+
+function removed(fd: number): boolean {
+  try {
+    readSync(fd, Buffer.alloc(1), 0, 1, 0);
+    return false;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENODEV') return true;
+    throw error;
   }
 }
 

@@ -1,6 +1,8 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { whyNotOffered } from '../../../src/control/cgroup/controllers.ts';
 import { Cgroup, enableControllers, locateRoot, openRoot } from '../../../src/control/cgroup/index.ts';
 import { scopeRequest } from '../../../src/control/cgroup/systemd.ts';
@@ -68,6 +70,26 @@ test('a write without its file says whether the controller or the kernel lacks i
   const gone = cgroup.child('gone');
   expect(() => gone.write('pids.max', 5)).toThrow(expect.objectContaining({ gone: true, errno: 'ENOENT' }));
   expect(await gone.reclaim(5)).toBe('gone');
+});
+
+test('without cgroup.kill the subtree is frozen and every process killed by itself', async () => {
+  const children = [spawn('sleep', ['60']), spawn('sleep', ['60'])];
+  onTestFinished(() => {
+    for (const child of children) child.kill('SIGKILL');
+  });
+  const cgroup = new Cgroup(
+    fixtureTree({
+      'cgroup.freeze': '',
+      'cgroup.procs': `${children[0]!.pid}\n`,
+      'below/cgroup.procs': `${children[1]!.pid}\n`,
+    }),
+  );
+  const exits = Promise.all(children.map((child) => once(child, 'exit')));
+  cgroup.kill();
+  expect((await exits).map(([, signal]) => signal)).toEqual(['SIGKILL', 'SIGKILL']);
+  expect(readFileSync(join(cgroup.path, 'cgroup.freeze'), 'utf8')).toBe('1');
+  // the processes are long gone: no error
+  cgroup.kill();
 });
 
 test('controllers are enabled from the top down, each on its own', () => {
