@@ -183,7 +183,6 @@ static void build_root(void) {
 
 static void mount_system(void) {
     mount_or_fail("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755");
-    mount_or_fail("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777");
     mkdir("/dev/pts", 0755);
     mkdir("/dev/shm", 01777);
     mkdir("/dev/mqueue", 01777);

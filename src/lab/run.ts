@@ -28,7 +28,7 @@ export interface LabOptions {
   deterministic?: boolean | undefined;
   /** Added to a clean environment (PATH and HOME of the caller, LANG, USER, AGENTCGROUP_LAB=1). */
   env?: Record<string, string> | undefined;
-  /** The caller's unless said otherwise; one said must exist. /tmp and /run are the guest's own. */
+  /** The caller's unless said otherwise; one said must exist. /run is the guest's own. */
   cwd?: string | undefined;
   /** A host folder the guest may write. The rest of the host is read-only to it. */
   share?: string | undefined;

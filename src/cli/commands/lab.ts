@@ -52,7 +52,7 @@ function addRun(lab: Command): void {
     .addHelpText(
       'after',
       `
-The guest sees this machine's files read-only; what it writes goes to memory and is gone at the end. /tmp and /run are
+The guest sees this machine's files read-only; what it writes goes to memory and is gone at the end; /run is
 its own. Exit status: the command's; 128+N when signal N ended it; 124 after --timeout.
 
 Examples:
