@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, fstatSync, readFileSync } from 'node:fs';
+import { closeSync, fstatSync, readdirSync, readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -207,6 +207,50 @@ describe.skipIf(!able)('cgroups of this machine', () => {
       await cgroup.end(AbortSignal.timeout(10_000));
       expect(cgroup.exists()).toBe(false);
     }
+  });
+
+  test('three hundred calls, eight at a time, leave no cgroup, descriptor or watch', async () => {
+    const parent = fresh();
+    const inotifyWatches = () =>
+      readdirSync('/proc/self/fdinfo')
+        .map((fd) => {
+          try {
+            return readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8').match(/^inotify wd:/gm)?.length ?? 0;
+          } catch {
+            return 0;
+          }
+        })
+        .reduce((a, b) => a + b, 0);
+    const openFiles = () => readdirSync('/proc/self/fd').length;
+    const one = async (n: number) => {
+      const cgroup = parent.create(`tool-${n}`);
+      const script = ['exit 3', 'sleep 60 & exit 0', 'sleep 60', 'kill -TERM $$'][n % 4]!;
+      const { pidfd } = cgroup.withFd((cgroupFd) =>
+        spawnInside({ file: '/bin/sh', argv: ['sh', '-c', script], env: { PATH: '/bin' }, cgroupFd }),
+      );
+      const ended = new Promise<ExitStatus | null>((resolve) => watchExit({ pidfd }, resolve));
+      closeSync(pidfd);
+      if (n % 4 === 2) cgroup.kill();
+      const status = await ended;
+      await cgroup.end(AbortSignal.timeout(20_000));
+      return status?.signal ?? status?.code;
+    };
+    await one(0);
+    const before = { files: openFiles(), watches: inotifyWatches() };
+    let next = 1;
+    const outcomes: unknown[] = [];
+    const worker = async () => {
+      while (next <= 300) {
+        const n = next++;
+        outcomes[n] = await one(n);
+      }
+    };
+    await Promise.all(Array.from({ length: 8 }, worker));
+    for (let n = 1; n <= 300; n++) expect(outcomes[n], `call ${n}`).toBe([3, 0, 'SIGKILL', 'SIGTERM'][n % 4]);
+    expect(parent.children()).toEqual([]);
+    // A watch that is closed inside its own notification is taken down after it.
+    await sleep(20);
+    expect({ files: openFiles(), watches: inotifyWatches() }).toEqual(before);
   });
 
   test('a pressure trigger fires on a real stall', async () => {
