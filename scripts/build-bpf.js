@@ -8,6 +8,7 @@
  * libbpf (headers and archive) comes from Debian's backports, not from the system: bookworm's own is too old for
  * struct_ops links. A target is up to date when its stamp (a hash of sources, flags and compiler) says so.
  * Usage: node scripts/build-bpf.js [--force]
+ *        node scripts/build-bpf.js --object SOURCE OUT    one object with the same flags, for tests
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -108,32 +109,27 @@ const targetArch = {
   loong64: 'loongarch',
 };
 
-function buildObjects({ include, version }) {
+/** Warnings are errors; those switched off are about what BPF programs do by nature. */
+const warnings = ['-Wall', '-Wextra', '-Werror', '-Wno-unused-parameter', '-Wno-missing-declarations'];
+
+function objectCompiler({ include, version }) {
   const { clang, version: clangVersion } = findClang();
-  const flags = [
-    ...['-O2', '-g', '-target', 'bpf', '-mcpu=v3', `-D__TARGET_ARCH_${targetArch[process.arch]}`, '-std=gnu11'],
-    ...[
-      '-Wall',
-      '-Wextra',
-      '-Werror',
-      '-Wno-unused-parameter',
-      '-Wno-missing-declarations',
-      '-Wno-address-of-packed-member',
-    ],
-  ];
+  const arch = `-D__TARGET_ARCH_${targetArch[process.arch]}`;
+  const flags = ['-O2', '-g', '-target', 'bpf', '-mcpu=v3', arch, '-std=gnu11', ...warnings];
+  // libbpf's headers are not ours to lint
+  const folders = ['-isystem', include, `-I${join(root, 'bpf')}`];
+  return {
+    words: [flags, clangVersion, version],
+    compile: (source, out) => compile(clang, [...flags, ...folders, '-c', source, '-o', out], basename(source)),
+  };
+}
+
+function buildObjects(libraries) {
+  const compiler = objectCompiler(libraries);
   const headers = filesIn('bpf', /\.h$/);
   return filesIn('bpf', /\.bpf\.c$/).map((source) =>
-    target(
-      join(objects, basename(source).replace(/c$/, 'o')),
-      [source, ...headers],
-      [flags, clangVersion, version],
-      (out) =>
-        // libbpf's headers are not ours to lint
-        compile(
-          clang,
-          [...flags, '-isystem', include, `-I${join(root, 'bpf')}`, '-c', source, '-o', out],
-          basename(source),
-        ),
+    target(join(objects, basename(source).replace(/c$/, 'o')), [source, ...headers], compiler.words, (out) =>
+      compiler.compile(source, out),
     ),
   );
 }
@@ -212,6 +208,11 @@ function buildAddon({ include, lib, version }) {
 
 try {
   const found = libraries();
+  const one = process.argv.indexOf('--object');
+  if (one > 0) {
+    objectCompiler(found).compile(...process.argv.slice(one + 1, one + 3).map((path) => resolve(path)));
+    process.exit(0);
+  }
   const built = [...buildObjects(found), ...buildAddon(found)];
   if (!built.some(Boolean)) console.log('bpf: up to date');
 } catch (error) {

@@ -111,14 +111,9 @@ Napi::Value open_program(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), fd);
 }
 
-// linkStructOps(mapFd, targetFd, flags): link descriptor of a struct_ops map that is loaded: attached again after it was
-// detached or ejected, or attached to a cgroup (targetFd, where the kernel can) rather than to the machine (-1)
+// linkStructOps(mapFd): link descriptor of a struct_ops map that was attached before: detached since, or ejected by the kernel
 Napi::Value link_struct_ops(const Napi::CallbackInfo& info) {
-  bpf_link_create_opts options = {};
-  options.sz = sizeof options;
-  options.flags = info[2].As<Napi::Number>().Uint32Value();
-  int target = number(info[1]);
-  int fd = bpf_link_create(number(info[0]), target < 0 ? 0 : target, kStructOps, &options);
+  int fd = bpf_link_create(number(info[0]), 0, kStructOps, nullptr);
   if (fd < 0) fail(info.Env(), {"attach struct_ops", errno});
   return Napi::Number::New(info.Env(), fd);
 }

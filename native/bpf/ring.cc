@@ -40,10 +40,14 @@ Ring::Ring(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Ring>(info) {
   }
   receive_ = Napi::Persistent(info[1].As<Napi::Function>());
   wakeup_ = Wakeup::New(env, "agentcgroup ring", 1, 1, this);
+  // runs before Node takes the wakeup function away: by the time of the destructor that would be too late for the watcher
+  napi_add_env_cleanup_hook(env, OnExit, this);
   watcher_ = std::thread([this] { Watch(); });
 }
 
-Ring::~Ring() { Stop(); }
+Ring::~Ring() { Stop(Env()); }
+
+void Ring::OnExit(void* self) { static_cast<Ring*>(self)->Stop(nullptr); }
 
 void Ring::Watch() {
   epoll_event want = {};
@@ -136,10 +140,12 @@ void Ring::Unref(const Napi::CallbackInfo& info) {
   if (ring_) wakeup_.Unref(info.Env());
 }
 
-void Ring::Close(const Napi::CallbackInfo&) { Stop(); }
+void Ring::Close(const Napi::CallbackInfo& info) { Stop(info.Env()); }
 
-void Ring::Stop() {
+// env: null when the environment itself calls, which has forgotten the hook already
+void Ring::Stop(napi_env env) {
   if (!ring_) return;
+  if (env) napi_remove_env_cleanup_hook(env, OnExit, this);
   {
     std::lock_guard<std::mutex> held(lock_);
     stopping_ = true;

@@ -27,7 +27,8 @@ class Ring : public Napi::ObjectWrap<Ring> {
   using Wakeup = Napi::TypedThreadSafeFunction<Ring, void, OnLoop>;
 
   void Watch();
-  void Stop();
+  void Stop(napi_env env);
+  static void OnExit(void* self);
   bool Take();
   void Deliver(Napi::Env env);
 

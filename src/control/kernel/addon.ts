@@ -18,7 +18,7 @@ export interface BpfAddon {
   mapInfo(fd: number): MapInfo;
   linkInfo(fd: number): { id: number; type: number; programId: number };
   openProgram(id: number): number;
-  linkStructOps(mapFd: number, targetFd: number, flags: number): number;
+  linkStructOps(mapFd: number): number;
   enableRunStats(): number;
   iterateCgroups(programFd: number, cgroupFd: number): string;
   openDirectory(path: string): number;

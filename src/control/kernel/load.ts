@@ -42,17 +42,21 @@ export function loadProgram(spec: ProgramSpec, options: LoadOptions = {}): Loade
   const object = options.object ?? readObject(spec.name);
   const root = options.pinRoot === false ? undefined : (options.pinRoot ?? defaultPinRoot);
   const directory = root && join(root, `${spec.name}-${keyOf(object, options)}`);
-  if (directory && existsSync(directory)) return reopen(spec, options, object, directory, root);
+  if (directory && isComplete(directory, options)) return reopen(spec, options, object, directory, root);
   const hooks = new Map<string, Hook>();
   const opened = verify(spec, options, object, root, hooks);
   try {
     if (root) for (const version of pinnedVersions(root, spec.name)) removePins(join(root, version));
     return attachAll(spec, options, opened, hooks, directory);
   } catch (error) {
-    throw loadError(spec.name, error);
-  } finally {
     opened.close();
+    throw loadError(spec.name, error);
   }
+}
+
+/** A struct_ops map that was never attached can be filled in only by the process that loaded it. */
+function isComplete(directory: string, { later }: LoadOptions): boolean {
+  return existsSync(directory) && (later ?? []).every((map) => existsSync(join(directory, 'links', pinName(map))));
 }
 
 /** A struct_ops member that was written is wanted: without it the kernel would take its own default in silence. */
@@ -114,15 +118,6 @@ function attachAll(
       hook.why = verdict(error);
     }
   };
-  const loaded = new LoadedProgram({
-    name: spec.name,
-    reopened: false,
-    hooks: [],
-    maps,
-    programs,
-    links,
-    directory,
-  });
   const work = directory && `${directory}-new`;
   try {
     for (const { name } of object.maps()) maps.set(pinName(name), new Descriptor(object.mapFd(name)));
@@ -140,15 +135,26 @@ function attachAll(
       if (hook.on) attach(hook, () => object.attachStructOps(name));
       else hook.why = 'not attached yet';
     }
-    loaded.hooks.push(...hooks.values());
     if (work) pinAll(work, { maps, programs, links });
     if (work && directory) publishPins(work, directory);
-    return loaded;
   } catch (error) {
     if (work) removePins(work);
-    loaded[Symbol.dispose]();
+    for (const set of [links, programs, maps]) for (const descriptor of set.values()) descriptor.close();
     throw error;
   }
+  const unprepared = options.later ?? [];
+  if (unprepared.length === 0) object.close();
+  const keep = unprepared.length > 0 ? { object, unprepared } : {};
+  return new LoadedProgram({
+    name: spec.name,
+    reopened: false,
+    hooks: [...hooks.values()],
+    maps,
+    programs,
+    links,
+    directory,
+    ...keep,
+  });
 }
 
 function pinAll(work: string, sets: Record<string, Map<string, Descriptor>>): void {

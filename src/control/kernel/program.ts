@@ -1,11 +1,26 @@
 import { existsSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { AcgError } from '../../model/index.ts';
-import { bpf, isBpfFailure } from './addon.ts';
+import { type BpfObject, bpf, isBpfFailure } from './addon.ts';
 import { Descriptor } from './descriptor.ts';
 import { pin, pinName, removePins } from './pins.ts';
 import type { Hook } from './spec.ts';
 import { verdict } from './verdict.ts';
+
+/** What loading or reopening found. */
+export interface Parts {
+  name: string;
+  reopened: boolean;
+  hooks: Hook[];
+  maps: Map<string, Descriptor>;
+  programs: Map<string, Descriptor>;
+  links: Map<string, Descriptor>;
+  /** Where all of it is pinned. */
+  directory?: string | undefined;
+  /** Handed over with the struct_ops maps it has not attached yet. */
+  object?: BpfObject;
+  unprepared?: readonly string[];
+}
 
 /** A program in the kernel: its hooks, its maps. Closing it leaves what is pinned in force; `unload` ends it. */
 export class LoadedProgram implements Disposable {
@@ -17,16 +32,11 @@ export class LoadedProgram implements Disposable {
   readonly #programs: Map<string, Descriptor>;
   readonly #links: Map<string, Descriptor>;
   readonly #directory: string | undefined;
+  /** Kept while a struct_ops map waits for its first attachment: libbpf fills it in then. */
+  readonly #object: BpfObject | undefined;
+  readonly #unprepared: Set<string>;
 
-  constructor(parts: {
-    name: string;
-    reopened: boolean;
-    hooks: Hook[];
-    maps: Map<string, Descriptor>;
-    programs: Map<string, Descriptor>;
-    links: Map<string, Descriptor>;
-    directory: string | undefined;
-  }) {
+  constructor(parts: Parts) {
     this.name = parts.name;
     this.reopened = parts.reopened;
     this.hooks = parts.hooks;
@@ -34,6 +44,8 @@ export class LoadedProgram implements Disposable {
     this.#programs = parts.programs;
     this.#links = parts.links;
     this.#directory = parts.directory;
+    this.#object = parts.object;
+    this.#unprepared = new Set(parts.unprepared);
   }
 
   /** Whether a hook is attached. */
@@ -56,20 +68,21 @@ export class LoadedProgram implements Disposable {
   }
 
   /**
-   * Attaches a struct_ops map: one loaded with `later`, detached before, or ejected by the kernel. `cgroup` attaches it to that
-   * cgroup directory where the kernel knows how, with the link's `flags`. Throws ACG_BPF_LOAD with errno's name.
+   * Attaches a struct_ops map: one loaded with `later`, detached before, or ejected by the kernel (a scheduler that stalled).
+   * Throws ACG_BPF_LOAD with errno's name: EBUSY when another scheduler is there.
    */
-  attach(map: string, target: { cgroup?: string; flags?: number } = {}): void {
+  attach(map: string): void {
     this.detach(map);
-    const cgroup = target.cgroup === undefined ? undefined : new Descriptor(bpf().openDirectory(target.cgroup));
     try {
-      const link = new Descriptor(bpf().linkStructOps(this.map(map).fd, cgroup?.fd ?? -1, target.flags ?? 0));
+      const link = new Descriptor(
+        this.#unprepared.delete(map) && this.#object
+          ? this.#object.attachStructOps(map)
+          : bpf().linkStructOps(this.map(map).fd),
+      );
       this.#links.set(map, link);
       if (this.#directory) pin(link, join(this.#directory, 'links', pinName(map)));
     } catch (cause) {
       throw loadError(`${this.name}: ${map}`, cause);
-    } finally {
-      cgroup?.close();
     }
     const hook = this.hooks.find((h) => h.name === map);
     if (hook) Object.assign(hook, { on: true, why: undefined });
@@ -95,6 +108,7 @@ export class LoadedProgram implements Disposable {
 
   /** Closes our descriptors. What is pinned goes on. */
   [Symbol.dispose](): void {
+    this.#object?.close();
     for (const set of [this.#links, this.#programs, this.#maps]) {
       for (const descriptor of set.values()) descriptor.close();
       set.clear();
