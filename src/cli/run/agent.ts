@@ -3,6 +3,7 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import { Cgroup } from '../../control/cgroup/index.ts';
 import { type DaemonPaths, daemonPaths } from '../../control/daemon/index.ts';
+import { defaultShimConfig, prepareShimDirectory, shimConfigLines } from '../../control/intercept/index.ts';
 import {
   type ExitStatus,
   nativeProgram,
@@ -13,7 +14,7 @@ import {
 } from '../../control/native/index.ts';
 import { AcgError, type SessionRequest, type SessionStatus } from '../../model/index.ts';
 import { DaemonKeeper } from './daemon-keeper.ts';
-import { inheritedFds, makeEnvDir, SHELLS, shimConfig } from './shim-dir.ts';
+import { inheritedFds } from './inherited.ts';
 
 export interface RunOptions {
   way: 'auto' | 'mount' | 'env';
@@ -25,6 +26,8 @@ export interface RunOptions {
   quiet?: boolean;
 }
 
+/** The names under which agents ask for a shell. */
+const SHELLS = ['bash', 'sh', 'dash', 'zsh'];
 /** What the agent's own processes get: hard to choose for the OOM killer, not impossible. */
 const AGENT_OOM_SCORE_ADJ = -900;
 /** Passed on to the agent; what a terminal sends reaches it by itself. */
@@ -91,13 +94,21 @@ async function runIn(
 function start(session: SessionStatus, agent: string[], dir: string, paths: DaemonPaths, options: RunOptions): Spawned {
   const shim = nativeProgram('agentcgroup-shell');
   const enter = nativeProgram('agentcgroup-enter');
-  const config = shimConfig(options);
+  const config = { ...defaultShimConfig, fail: options.fail, signalExit: options.signalExit };
   const envDir = join(dir, 'env');
-  if (options.way !== 'mount') makeEnvDir(envDir, shim, paths.shimSocket, config);
+  if (options.way !== 'mount') prepareShimDirectory(envDir, { shim, socket: paths.shimSocket, shells: SHELLS, config });
   const fds = inheritedFds(isCloseOnExec, openFds());
   const report = openSync(join(dir, 'report'), 'w', 0o600);
   const argv = [
-    ...['agentcgroup-enter', '--shim', shim, '--socket', paths.shimSocket, '--config', config.join(';')],
+    ...[
+      'agentcgroup-enter',
+      '--shim',
+      shim,
+      '--socket',
+      paths.shimSocket,
+      '--config',
+      shimConfigLines(config).join(';'),
+    ],
     ...['--shells', SHELLS.join(','), '--way', options.way, '--env-dir', envDir],
     ...['--report-fd', String(fds.length), '--oom-score-adj', String(AGENT_OOM_SCORE_ADJ), '--pdeathsig'],
     ...['--', ...agent],

@@ -1,0 +1,139 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { cannotRun, cgroup2Mount } from '../scratch.ts';
+import { TestDaemon } from './harness.ts';
+
+const until = (condition: () => boolean | Promise<boolean>) =>
+  expect.poll(condition, { timeout: 10_000, interval: 20 }).toBe(true);
+const alive = (pid: number) =>
+  existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+
+describe.skipIf(cannotRun)(`the daemon${cannotRun ? ` (${cannotRun})` : ''}`, () => {
+  test('run: the agent keeps its streams and status, each call gets a cgroup and a record, nothing is left', async () => {
+    await using daemon = await TestDaemon.start(cgroup2Mount()!);
+    const agent = `
+      const { spawnSync } = require('node:child_process');
+      const call = (command) => spawnSync('/bin/sh', ['-c', command], { encoding: 'utf8' });
+      console.log(call('sed -n s/^0:://p /proc/self/cgroup').stdout.trim());
+      console.log(call('exit 5').status, call('kill -9 $$').status);
+      process.stdin.on('data', (d) => process.stderr.write('got ' + d)).on('end', () => process.exit(9));`;
+    const { status, stdout, stderr } = daemon.run(['--name', 'one'], [process.execPath, '-e', agent], 'input');
+    expect(stdout).toMatch(/\/tenant-default\/session-one\/tool-1\n5 137\n$/);
+    expect(stderr).toBe('got input');
+    expect(status).toBe(9);
+    expect(await daemon.client.sessions()).toEqual([]);
+    expect(daemon.root.children()).toEqual([]);
+    expect(readdirSync(join(daemon.paths.runDir, 'sessions'))).toEqual([]);
+    const [trace] = readdirSync(daemon.paths.traceDir);
+    const records = readFileSync(join(daemon.paths.traceDir, trace!), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    const calls = records.filter((r) => r.type === 'call');
+    expect(calls.map((c) => [c.call, c.exitCode, c.signal, c.via])).toEqual([
+      ['one.1', 0, null, 'shim'],
+      ['one.2', 5, null, 'shim'],
+      ['one.3', null, 'SIGKILL', 'shim'],
+    ]);
+    expect(calls[1].command).toBe('exit 5');
+    expect(calls[0].cpuUserUsec + calls[0].cpuSystemUsec).toBeGreaterThan(0);
+    expect(records.at(-1)).toMatchObject({ type: 'session', exitCode: 9, signal: null });
+  });
+
+  test('a background process keeps its call, listed as such, until it ends or the session does', async () => {
+    await using daemon = await TestDaemon.start(cgroup2Mount()!);
+    const session = await daemon.session();
+    await session.shell('sleep 1000 >/dev/null 2>&1 & exit 0').ended;
+    await session.shell('setsid sleep 1001 >/dev/null 2>&1 & exit 4').ended;
+    await until(async () => (await session.calls()).every((call) => call.state === 'background'));
+    const [first, second] = await session.calls();
+    expect(first).toMatchObject({ state: 'background', background: true, exitCode: 0 });
+    const killed = await daemon.client.killCall(first!.call);
+    expect(killed).toMatchObject({ state: 'ended', exitCode: 0, killedBy: 'session' });
+    await daemon.client.endSession(session.id);
+    expect(daemon.root.children()).toEqual([]);
+    expect(second!.exitCode).toBe(4);
+    expect(await daemon.client.sessions()).toEqual([]);
+  });
+
+  test('a killed shim takes its whole call along', async () => {
+    await using daemon = await TestDaemon.start(cgroup2Mount()!);
+    const session = await daemon.session();
+    const pidFile = join(daemon.dir, 'pid');
+    const shell = session.shell(`setsid sleep 1000 >/dev/null & echo $! > ${pidFile}; sleep 1000`);
+    await until(() => existsSync(pidFile) && readFileSync(pidFile, 'utf8').endsWith('\n'));
+    const orphan = Number(readFileSync(pidFile, 'utf8'));
+    process.kill(shell.pid, 'SIGKILL');
+    await shell.ended;
+    await until(async () => (await session.calls()).every((call) => call.state === 'ended'));
+    expect(alive(orphan)).toBe(false);
+    expect((await session.calls())[0]).toMatchObject({ killedBy: 'agent', signal: 'SIGKILL' });
+  });
+
+  test('kill -9 of the daemon disturbs no call; the next one lists every session and call', async () => {
+    await using daemon = await TestDaemon.start(cgroup2Mount()!);
+    const session = await daemon.session({ name: 'kept', tenant: 'acme', priority: 'high' });
+    const go = join(daemon.dir, 'go');
+    await session.shell('exit 3').ended;
+    await session.shell('sleep 1000 >/dev/null 2>&1 &').ended;
+    const waiting = (code: number) => session.shell(`while [ ! -e ${go} ]; do sleep 0.05; done; exit ${code}`);
+    const long = [waiting(11), waiting(12)];
+    await until(async () => (await session.calls()).filter((call) => call.state === 'running').length === 2);
+    for (let crash = 0; crash < 3; crash++) {
+      await daemon.crash();
+      await daemon.startProcess();
+    }
+    // one more call ends while nobody is there to be told
+    await daemon.crash();
+    writeFileSync(go, '');
+    expect((await Promise.all(long.map((shell) => shell.ended))).map((status) => status?.code)).toEqual([11, 12]);
+    await daemon.startProcess();
+    expect(await daemon.client.sessions()).toMatchObject([
+      { session: 'kept', tenant: 'acme', priority: 'high', state: 'running' },
+    ]);
+    await until(async () => (await session.calls()).filter((call) => call.state === 'ended').length === 3);
+    const ends = (await session.calls()).map((call) => [call.call, call.state, call.exitCode]);
+    expect(ends).toEqual([
+      ['kept.1', 'ended', 3],
+      ['kept.2', 'background', 0],
+      ['kept.3', 'ended', 11],
+      ['kept.4', 'ended', 12],
+    ]);
+    await session.shell('exit 0').ended;
+    expect((await session.calls()).at(-1)?.call).toBe('kept.5');
+  });
+
+  test('the session ends with the process that owns it', async () => {
+    await using daemon = await TestDaemon.start(cgroup2Mount()!);
+    const pidFile = join(daemon.dir, 'pid');
+    const { spawn } = await import('node:child_process');
+    const cli = new URL('../../../bin/agentcgroup.js', import.meta.url).pathname;
+    const script = `setsid sleep 1000 & echo $! > ${pidFile}; wait`;
+    const args = [cli, 'run', '--quiet', '--run-dir', daemon.paths.runDir, '--', 'bash', '-c', script];
+    const run = spawn(process.execPath, args, { stdio: 'ignore' });
+    await until(() => existsSync(pidFile) && readFileSync(pidFile, 'utf8').endsWith('\n'));
+    run.kill('SIGKILL');
+    await until(async () => (await daemon.client.sessions()).length === 0);
+    expect(alive(Number(readFileSync(pidFile, 'utf8')))).toBe(false);
+    expect(daemon.root.children()).toEqual([]);
+  });
+
+  test('a second daemon on the same tree or folder is refused', async () => {
+    await using daemon = await TestDaemon.start(cgroup2Mount()!);
+    const { spawnSync } = await import('node:child_process');
+    const cli = new URL('../../../bin/agentcgroup.js', import.meta.url).pathname;
+    for (const args of [
+      ['--run-dir', daemon.paths.runDir],
+      ['--run-dir', join(daemon.dir, 'other'), '--cgroup-root', daemon.root.path],
+    ]) {
+      const { status, stderr } = spawnSync(process.execPath, [cli, 'daemon', ...args], {
+        encoding: 'utf8',
+        timeout: 20_000,
+      });
+      expect(stderr).toContain('ACG_DAEMON_RUNNING');
+      expect(status).toBe(73);
+    }
+    expect((await daemon.client.health()).pid).toBe(daemon.process.pid);
+  });
+});
