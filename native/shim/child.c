@@ -52,9 +52,6 @@ static int become_shell(void *arg) {
     struct sched_attr_v0 attr = {.size = sizeof attr, .policy = SCHED_EXT_POLICY};
     syscall(SYS_sched_setattr, 0, &attr, 0);
   }
-  // Blocked by the caller, so they stay pending, as they would have at the shell.
-  for (int signal = 1; signal <= LAST_SIGNAL; signal++)
-    if (signal_in(request->signals->held, signal)) kill(getpid(), signal);
   signals_give_back(request->signals);
   place_exec_real(request->place, request->argv, request->envp);
   return give_up(request, request->place->name);

@@ -37,11 +37,14 @@ static void put_environment(struct acg_frame *frame, char *const envp[]) {
 static void put_arguments(struct acg_frame *frame, int argc, char *const argv[]) {
   size_t room = ACG_MAX_ARG_BYTES;
   uint64_t whole = 0;
+  bool cut = false;
   for (int i = 0; i < argc; i++) {
     const size_t length = strlen(argv[i]), part = length < room ? length : room;
     whole += length + 1;
-    if (i < (int)ACG_MAX_ARGS && (room > 0 || length == 0)) acg_put(frame, ACG_TAG_ARG, argv[i], part);
+    if (cut || i >= (int)ACG_MAX_ARGS) continue;
+    acg_put(frame, ACG_TAG_ARG, argv[i], part);
     room -= part;
+    cut = part < length;
   }
   acg_put_u64(frame, ACG_TAG_ARG_BYTES, whole);
 }

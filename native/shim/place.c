@@ -5,22 +5,38 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define DEFAULT_DIRECTORY "/run/agentcgroup/shim"
 
-void place_find(struct place *place) {
+// The variable is for sessions whose shim directory is not in the usual place. Where there is one in the usual place it does
+// not count: the shim then stands over /bin/sh itself, and a set-user-ID program that uses a shell must not be led to another.
+static const char *find_directory(void) {
   const char *directory = getenv("AGENTCGROUP_SHIM_DIR");
-  place->directory = directory && *directory ? directory : DEFAULT_DIRECTORY;
+  if (!directory || directory[0] != '/' || getauxval(AT_SECURE) || access(DEFAULT_DIRECTORY "/real", F_OK) == 0)
+    return DEFAULT_DIRECTORY;
+  return directory;
+}
+
+// The path this program was started by: where there is no /proc, the next best answer.
+static const char *started_by(void) {
+  const char *path = (const char *)getauxval(AT_EXECFN);
+  return path ? path : "";
+}
+
+void place_find(struct place *place) {
+  place->directory = find_directory();
   place->fail_closed = false;
   place->same_signal = false;
   place->wait_ms = 3000;
 
   // Not argv[0]: a caller may put anything there.
-  char path[PATH_MAX];
-  const ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
-  path[length > 0 ? length : 0] = '\0';
+  char link[PATH_MAX];
+  const ssize_t length = readlink("/proc/self/exe", link, sizeof link - 1);
+  if (length > 0) link[length] = '\0';
+  const char *path = length > 0 ? link : started_by();
   const char *slash = strrchr(path, '/');
   const char *base = slash ? slash + 1 : path;
   place->prefix = strcmp(base, "agentcgroup-prefix") == 0;
@@ -41,7 +57,7 @@ static bool read_file(const char *path, char *into, size_t size) {
 }
 
 bool place_in_agent_leaf(void) {
-  char text[8192];
+  char text[16384];  // a line for each hierarchy, paths of up to 4 KiB
   if (!read_file("/proc/self/cgroup", text, sizeof text)) return false;
   // On a hybrid machine the v1 hierarchies come first.
   const char *line = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::");
@@ -84,7 +100,7 @@ static bool is_shim(const struct stat *shim, const char *path) {
 void place_exec_real(const struct place *place, char *const argv[], char *const envp[]) {
   const char *folders[] = {place->directory, "/usr/local/bin", "/usr/bin", "/bin"};
   struct stat shim;
-  if (stat("/proc/self/exe", &shim) < 0) return;
+  if (stat("/proc/self/exe", &shim) < 0 && stat(started_by(), &shim) < 0) return;
   int error = ENOENT;
   for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
     char path[PATH_MAX];

@@ -11,7 +11,7 @@ static void set_mask(int how, const signal_set *set, signal_set *old) {
 
 static signal_set only(int signal) { return (signal_set)1 << (signal - 1); }
 
-bool signal_in(signal_set set, int signal) { return (set & only(signal)) != 0; }
+static bool signal_in(signal_set set, int signal) { return (set & only(signal)) != 0; }
 
 static bool is_ignored(int signal) {
   struct sigaction action;
@@ -37,6 +37,9 @@ bool signals_take(struct signals *signals) {
 }
 
 void signals_give_back(const struct signals *signals) {
+  // Blocked by the caller, so they stay pending, as they would have at the shell.
+  for (int signal = 1; signals->held && signal <= LAST_SIGNAL; signal++)
+    if (signal_in(signals->held, signal)) kill(getpid(), signal);
   if (signals->child_ignored) sigaction(SIGCHLD, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
   set_mask(SIG_SETMASK, &signals->inherited, NULL);
 }

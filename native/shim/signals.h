@@ -21,12 +21,10 @@ struct signals {
   bool child_ignored;    // we were started with SIGCHLD ignored; so is the shell
 };
 
-bool signal_in(signal_set set, int signal);
-
 // Blocks everything from here on and lets the end of a child be seen. False: no signalfd.
 bool signals_take(struct signals *signals);
 
-// Undoes it, for a shell run in place or (in a vfork child) in a cgroup.
+// Undoes it, for a shell run in place or (in a vfork child) in a cgroup; what was held becomes pending.
 void signals_give_back(const struct signals *signals);
 
 // The next signal that arrived, without waiting.

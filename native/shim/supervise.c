@@ -41,14 +41,15 @@ static bool look_after(const struct call *call, int *status, struct rusage *usag
 int call_supervise(struct call *call, struct rusage *usage) {
   pid_t canary = -1;
   int status = 0;
-  const long long canary_at = now_ms() + CANARY_AFTER_MS;
+  long long reconnect_at = 0;
+  long long canary_at = now_ms() + CANARY_AFTER_MS;
   for (;;) {
     const bool connected = call->daemon.socket >= 0;
     const long long until_canary = canary_at - now_ms();
     int timeout = connected ? -1 : RECONNECT_MS;
-    if (canary < 0) timeout = until_canary > 0 ? (int)until_canary : 0;
+    if (canary < 0 && (timeout < 0 || until_canary < timeout)) timeout = until_canary > 0 ? (int)until_canary : 0;
     struct pollfd fds[] = {{.fd = call->signals.fd, .events = POLLIN}, {.fd = call->daemon.socket, .events = POLLIN}};
-    const int ready = poll(fds, 2, timeout);
+    poll(fds, 2, timeout);
 
     struct signalfd_siginfo info;
     bool child = false;
@@ -62,8 +63,14 @@ int call_supervise(struct call *call, struct rusage *usage) {
       const enum received received = daemon_receive(&call->daemon, &reply);
       if (received == RECEIVED && reply.type != ACG_RESUMED) daemon_hang_up(&call->daemon);
     }
-    if (ready == 0 && canary < 0 && now_ms() >= canary_at) canary = canary_make();
-    if (ready == 0 && !connected) call_resume(call);
+    if (canary < 0 && now_ms() >= canary_at) {
+      canary = canary_make();
+      canary_at = now_ms() + 50 * CANARY_AFTER_MS;  // the next attempt, should there be no process to have
+    }
+    if (!connected && now_ms() >= reconnect_at) {
+      call_resume(call);
+      reconnect_at = now_ms() + RECONNECT_MS;
+    }
   }
   canary_end(canary);
   return status;
