@@ -1,0 +1,241 @@
+/** Who controls a simulated node: nobody (limits only), or control/policy exactly as the daemon drives it. */
+import {
+  type Action,
+  commandClass,
+  type Explanation,
+  initialState,
+  type PolicyEvent,
+  parseHint,
+  type State,
+  step,
+  type Target,
+  type Usage,
+} from '../../control/policy/index.ts';
+import type { Config } from '../../model/index.ts';
+import type { Group } from './memory.ts';
+import type { Control, SimCall, SimNode, SimSession } from './node.ts';
+
+/** Plain containers: every call starts at once, nothing is done about anything. `sessionMax`: memory.max of each. */
+export function withoutControl(node: SimNode, sessionMax?: number): Control {
+  return {
+    sessionStarted(s) {
+      if (sessionMax !== undefined) s.group.max = sessionMax;
+    },
+    sessionEnded() {},
+    callAsked: (c) => node.start(c),
+    callBackground() {},
+    callEnded() {},
+    tick() {},
+  };
+}
+
+/** What happened at one step, for those who check. */
+export interface Watched {
+  before: State;
+  event: PolicyEvent;
+  state: State;
+  actions: Action[];
+  explanations: Explanation[];
+  now: number;
+}
+
+/** The policy as the daemon runs it: events in, actions carried out in order, samples on time, timers kept. */
+export class PolicyControl implements Control {
+  state: State;
+  readonly explanations: Explanation[] = [];
+  readonly #node: SimNode;
+  readonly #watch: ((w: Watched) => void) | undefined;
+  #wakeAt: number | undefined;
+  #sampleAt = 0;
+  readonly #queue: PolicyEvent[] = [];
+  #busy = false;
+  readonly #seenHigh = new Map<Group, number>();
+  readonly #seenPids = new Map<SimCall, number>();
+
+  constructor(node: SimNode, config: Config, watch?: (w: Watched) => void) {
+    this.#node = node;
+    this.#watch = watch;
+    this.state = initialState(config, node.workload.capacity);
+  }
+
+  /** Events that arise while actions are carried out wait their turn, as in the daemon. */
+  tell(event: PolicyEvent): void {
+    this.#queue.push(event);
+    if (this.#busy) return;
+    this.#busy = true;
+    for (let next = this.#queue.shift(); next; next = this.#queue.shift()) this.#step(next);
+    this.#busy = false;
+  }
+
+  #step(event: PolicyEvent): void {
+    const { now } = this.#node;
+    const before = this.state;
+    const { state, actions, explanations } = step(before, event, now);
+    this.state = state;
+    for (const e of explanations) this.explanations.push(e);
+    this.#watch?.({ before, event, state, actions, explanations, now });
+    for (const a of actions) this.#carryOut(a);
+  }
+
+  sessionStarted(s: SimSession): void {
+    const { id, tenant, priority } = s.spec;
+    this.tell({ type: 'session-start', session: id, tenant, ...(priority && { priority }) });
+    this.tell({ type: 'samples', agents: [{ session: id, ...usage(s.agent) }] });
+  }
+
+  sessionEnded(s: SimSession): void {
+    this.tell({ type: 'session-end', session: s.spec.id });
+  }
+
+  callAsked(c: SimCall): void {
+    const { hint, command } = c.spec;
+    this.tell({
+      type: 'call-request',
+      call: c.id,
+      session: c.session.spec.id,
+      ...(hint !== undefined && { hint: parseHint(hint).hint }),
+      ...(command !== undefined && { class: commandClass(command) }),
+    });
+  }
+
+  callBackground(c: SimCall): void {
+    this.tell({ type: 'call-background', call: c.id });
+  }
+
+  callEnded(c: SimCall): void {
+    if (c.end === 'oom') this.tell({ type: 'oom-kill', target: { call: c.id } });
+    this.tell({ type: 'call-end', call: c.id });
+  }
+
+  tick(): void {
+    const { now, calls, sessions } = this.#node;
+    for (const c of calls) {
+      if (c.state !== 'running' && c.state !== 'background') continue;
+      const high = c.group.highEvents + c.group.maxEvents;
+      if (high > (this.#seenHigh.get(c.group) ?? 0)) {
+        this.#seenHigh.set(c.group, high);
+        this.tell({ type: 'breach', target: { call: c.id }, ceiling: 'high', current: c.group.usage });
+      }
+      if (c.pidsEvents > (this.#seenPids.get(c) ?? 0)) {
+        this.#seenPids.set(c, c.pidsEvents);
+        this.tell({ type: 'pids-breach', call: c.id });
+      }
+    }
+    if (now >= this.#sampleAt) {
+      this.#sampleAt = now + this.state.config.ladder.sampleEvery;
+      const { root, swapFree } = this.#node.memory;
+      this.tell({
+        type: 'samples',
+        node: { ...rootUsage(this.#node), swapFree },
+        agents: sessions
+          .filter((s) => s.started && s.endedAt === undefined)
+          .map((s) => ({ session: s.spec.id, ...usage(s.agent) })),
+        calls: calls
+          .filter((c) => c.state === 'running' || c.state === 'background')
+          .map((c) => ({ call: c.id, ...usage(c.group), pids: Math.floor(c.pids) })),
+      });
+      if (root.usage < 0) throw new Error('the memory model lost count');
+    }
+    if (this.#wakeAt !== undefined && now >= this.#wakeAt) {
+      this.#wakeAt = undefined;
+      this.tell({ type: 'timer' });
+    }
+  }
+
+  #call(id: string): SimCall | undefined {
+    return this.#node.calls.find((c) => c.id === id);
+  }
+
+  #group(t: Target): Group | undefined {
+    switch (t.kind) {
+      case 'tenant':
+        return this.#node.tenants.get(t.tenant);
+      case 'session':
+        return this.#node.sessions.find((s) => s.spec.id === t.session)?.group;
+      case 'agent':
+        return this.#node.sessions.find((s) => s.spec.id === t.session)?.agent;
+      case 'call':
+        return this.#call(t.call)?.group;
+    }
+  }
+
+  #carryOut(a: Action): void {
+    switch (a.type) {
+      case 'bands': {
+        const g = this.#group(a.target);
+        if (!g || g === this.#node.memory.root) return;
+        if (a.min !== undefined) g.min = a.min;
+        if (a.low !== undefined) g.low = a.low;
+        if (a.high !== undefined) g.high = a.high === 'max' ? Number.POSITIVE_INFINITY : a.high;
+        // a ceiling is never written below usage
+        if (a.max !== undefined) g.max = a.max === 'max' ? Number.POSITIVE_INFINITY : Math.max(a.max, g.usage);
+        if (g.usage <= g.high) g.stalledUntil = Math.min(g.stalledUntil, this.#node.now);
+        return;
+      }
+      case 'throttle':
+      case 'unthrottle': {
+        const g = this.#group(a.target);
+        if (g) g.high = a.high === 'max' ? Number.POSITIVE_INFINITY : a.high;
+        return;
+      }
+      case 'weight': {
+        const c = a.target.kind === 'call' ? this.#call(a.target.call) : undefined;
+        if (c) c.cpuWeight = a.cpu;
+        return;
+      }
+      case 'pids': {
+        const c = this.#call(a.call);
+        if (c) c.pidsMax = a.max;
+        return;
+      }
+      case 'reclaim': {
+        const g = this.#group(a.target);
+        if (g && g !== this.#node.memory.root) this.#node.reclaim(g, a.bytes);
+        return;
+      }
+      case 'freeze':
+      case 'thaw': {
+        const c = this.#call(a.call);
+        if (c) c.group.frozen = a.type === 'freeze';
+        return;
+      }
+      case 'admit': {
+        const c = this.#call(a.call);
+        if (c) {
+          this.#node.start(c);
+          c.cpuWeight = 100;
+        }
+        return;
+      }
+      case 'refuse':
+        if (this.#call(a.call)) this.#node.refuse(this.#call(a.call)!);
+        return;
+      case 'kill':
+        if (this.#call(a.call)) this.#node.kill(this.#call(a.call)!, a.reason);
+        return;
+      case 'wake':
+        this.#wakeAt = a.at;
+        return;
+      case 'hold':
+      case 'advise':
+        return;
+    }
+  }
+}
+
+function usage(g: Group): Usage {
+  const p = g.pages!;
+  return {
+    current: g.usage,
+    anon: p.anon,
+    inactiveFile: p.coldFile,
+    swap: p.swapped,
+    refaults: Math.floor(g.refaults),
+  };
+}
+
+function rootUsage(node: SimNode): Usage {
+  let cold = 0;
+  for (const leaf of node.leaves()) cold += leaf.pages!.coldFile;
+  return { current: node.memory.root.usage, inactiveFile: cold };
+}

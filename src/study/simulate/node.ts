@@ -1,0 +1,379 @@
+/**
+ * A simulated node: virtual time, in ticks; agents and calls that follow their demand; the memory model below them. It
+ * decides nothing: a controller (see control.ts) is told what happens and may set bands, freeze and kill.
+ */
+import {
+  charge,
+  destroy,
+  type Group,
+  group,
+  leavesOf,
+  type Memory,
+  memory,
+  reclaim,
+  remove,
+  uncharge,
+} from './memory.ts';
+import { type CallSpec, demandAt, type SessionSpec, type Workload, workOf } from './workload.ts';
+
+const MIB = 2 ** 20;
+const PAGE = 4096;
+/** Kernel memory and page tables charged beside anonymous memory. */
+const KERNEL_SHARE = 1.02;
+/** Bytes of page tables, stack and heap of one forked process. */
+const FORKED = 256 * 1024;
+/** How fast reclaimed pages in use come back, bytes per second. */
+const REFAULT_SPEED = 200 * MIB;
+
+export type CallEnd = 'done' | 'killed' | 'oom' | 'refused' | 'agent-died';
+
+export interface SimCall {
+  id: string;
+  session: SimSession;
+  spec: CallSpec;
+  attempt: number;
+  state: 'asked' | 'running' | 'background' | 'ended';
+  group: Group;
+  askedAt: number;
+  startedAt: number;
+  endedAt: number;
+  /** Milliseconds of work done. */
+  done: number;
+  pids: number;
+  pidsMax: number;
+  pidsEvents: number;
+  cpuWeight: number;
+  peak: number;
+  end: CallEnd | undefined;
+  reason: string | undefined;
+  /** Longest time it stood still or crawled (below a tenth of its speed) in one piece, milliseconds. */
+  longestStill: number;
+  still: number;
+}
+
+export interface SimSession {
+  spec: SessionSpec;
+  group: Group;
+  agent: Group;
+  started: boolean;
+  alive: boolean;
+  endedAt: number | undefined;
+  turn: number;
+  thinkUntil: number;
+  waitingFor: Set<SimCall>;
+  calls: SimCall[];
+}
+
+/** What the node tells its controller. */
+export interface Control {
+  sessionStarted(s: SimSession): void;
+  sessionEnded(s: SimSession): void;
+  /** Ask to start a call; the controller calls node.start or node.refuse, now or later. */
+  callAsked(c: SimCall): void;
+  callBackground(c: SimCall): void;
+  callEnded(c: SimCall): void;
+  /** After every tick. */
+  tick(): void;
+}
+
+export class SimNode {
+  readonly memory: Memory;
+  readonly workload: Workload;
+  readonly tickMs: number;
+  readonly sessions: SimSession[];
+  readonly calls: SimCall[] = [];
+  readonly tenants = new Map<string, Group>();
+  now = 0;
+  control!: Control;
+  /** Time in which calls of at least two sessions really ran at once, milliseconds. */
+  overlapMs = 0;
+  #number = 0;
+  /** Flat: one cgroup per session as containers have it, agent and calls together in the eyes of the OOM killer. */
+  readonly flat: boolean;
+
+  constructor(workload: Workload, tickMs: number, flat: boolean) {
+    this.workload = workload;
+    this.tickMs = tickMs;
+    this.flat = flat;
+    this.memory = memory(workload.capacity, workload.swap);
+    this.sessions = workload.sessions.map((spec) => ({
+      spec,
+      group: this.memory.root,
+      agent: this.memory.root,
+      started: false,
+      alive: true,
+      endedAt: undefined,
+      turn: 0,
+      thinkUntil: 0,
+      waitingFor: new Set(),
+      calls: [],
+    }));
+  }
+
+  /** Runs until all sessions have ended or `until`. */
+  run(until: number): void {
+    while (this.now < until && this.sessions.some((s) => s.endedAt === undefined)) this.tick();
+  }
+
+  tick(): void {
+    const end = this.now + this.tickMs;
+    for (const s of this.sessions) this.#agent(s, end);
+    const running = this.calls.filter((c) => c.state === 'running' || c.state === 'background');
+    const share = this.#cpuShares(running);
+    const active = new Set<SimSession>();
+    for (const c of running) {
+      const before = c.done;
+      if (c.state !== 'ended') this.#work(c, share.get(c) ?? 1, end);
+      if (c.done - before > this.tickMs / 10) active.add(c.session);
+    }
+    if (active.size > 1) this.overlapMs += this.tickMs;
+    this.now = end;
+    this.#bury();
+    for (const c of running)
+      if (c.state !== 'ended' && c.done >= workOf(c.spec) && !c.spec.forksPerSecond) this.#end(c, 'done');
+    this.control.tick();
+    this.#bury();
+  }
+
+  #agent(s: SimSession, end: number): void {
+    if (!s.started && this.now >= s.spec.startsAt) this.#startSession(s);
+    if (!s.started || !s.alive || s.endedAt !== undefined) return;
+    const { agent } = s.spec;
+    if (agent.growsPerSecond)
+      charge(this.memory, s.agent, 'anon', (agent.growsPerSecond * this.tickMs) / 1000, this.now, end);
+    this.#refault(s.agent, agent.hot, end);
+    if (this.now < s.thinkUntil || s.waitingFor.size > 0) return;
+    const turn = s.spec.turns[s.turn];
+    if (!turn) {
+      this.#endSession(s);
+      return;
+    }
+    s.turn++;
+    for (const spec of turn.calls) this.#ask(s, spec, 0);
+    if (turn.calls.length === 0 || s.waitingFor.size === 0) this.#think(s);
+  }
+
+  #think(s: SimSession): void {
+    s.thinkUntil = this.now + (s.spec.turns[s.turn]?.think ?? 0);
+  }
+
+  #startSession(s: SimSession): void {
+    const { spec } = s;
+    s.started = true;
+    let tenant = this.tenants.get(spec.tenant);
+    if (!tenant) {
+      tenant = group(`tenant ${spec.tenant}`, this.memory.root, false);
+      this.tenants.set(spec.tenant, tenant);
+    }
+    s.group = group(`session ${spec.id}`, tenant, false);
+    s.agent = group(`agent ${spec.id}`, s.group, true);
+    s.agent.oomScoreAdj = this.flat ? 0 : -900;
+    charge(this.memory, s.agent, 'anon', spec.agent.anon, this.now, this.now + 1e9);
+    charge(this.memory, s.agent, 'hotFile', spec.agent.hot, this.now, this.now + 1e9);
+    if (spec.agent.cold) charge(this.memory, s.agent, 'coldFile', spec.agent.cold, this.now, this.now + 1e9);
+    this.#think(s);
+    this.control.sessionStarted(s);
+  }
+
+  #endSession(s: SimSession): void {
+    s.endedAt = this.now;
+    for (const c of s.calls) if (c.state !== 'ended') this.#end(c, s.alive ? 'done' : 'agent-died');
+    destroy(this.memory, s.agent);
+    remove(s.group);
+    this.control.sessionEnded(s);
+  }
+
+  #ask(session: SimSession, spec: CallSpec, attempt: number): void {
+    const id = `${session.spec.id}.${++this.#number}`;
+    const c: SimCall = {
+      id,
+      session,
+      spec,
+      attempt,
+      state: 'asked',
+      group: this.memory.root,
+      askedAt: this.now,
+      startedAt: this.now,
+      endedAt: 0,
+      done: 0,
+      pids: spec.processes ?? 1,
+      pidsMax: Number.POSITIVE_INFINITY,
+      pidsEvents: 0,
+      cpuWeight: 100,
+      peak: 0,
+      end: undefined,
+      reason: undefined,
+      longestStill: 0,
+      still: 0,
+    };
+    this.calls.push(c);
+    session.calls.push(c);
+    session.waitingFor.add(c);
+    this.control.callAsked(c);
+  }
+
+  /** The controller lets a call in. */
+  start(c: SimCall): void {
+    c.state = 'running';
+    c.startedAt = this.now;
+    c.group = group(`call ${c.id}`, c.session.group, true);
+    c.group.processes = c.spec.processes ?? 1;
+    c.group.oomGroup = !this.flat;
+  }
+
+  /** The controller does not. */
+  refuse(c: SimCall): void {
+    this.#end(c, 'refused');
+  }
+
+  /** cgroup.kill. */
+  kill(c: SimCall, reason: string): void {
+    if (c.state === 'ended') return;
+    c.reason = reason;
+    this.#end(c, 'killed');
+  }
+
+  reclaim(g: Group, bytes: number): void {
+    if (!g.dead) reclaim(this.memory, g, bytes);
+  }
+
+  #end(c: SimCall, how: CallEnd): void {
+    const started = c.state !== 'asked';
+    const foreground = c.session.waitingFor.delete(c);
+    c.state = 'ended';
+    c.end = how;
+    c.endedAt = this.now;
+    if (started) {
+      // page cache stays behind, charged to the parent, once the directory is gone
+      destroy(this.memory, c.group);
+    }
+    if (how !== 'refused') this.control.callEnded(c);
+    const s = c.session;
+    if (!s.alive || s.endedAt !== undefined || !foreground) return;
+    if ((how === 'killed' || how === 'oom') && c.attempt < (c.spec.retries ?? 0)) this.#ask(s, c.spec, c.attempt + 1);
+    if (s.waitingFor.size === 0) this.#think(s);
+  }
+
+  /** Sorts out whom the OOM killer took. */
+  #bury(): void {
+    for (const { leaf } of this.memory.oomKilled.splice(0)) {
+      const s = this.sessions.find((x) => x.agent === leaf);
+      if (s) {
+        s.alive = false;
+        if (s.endedAt === undefined) this.#endSession(s);
+      }
+      const c = this.calls.find((x) => x.group === leaf && x.state !== 'ended');
+      if (c) this.#end(c, 'oom');
+    }
+  }
+
+  /** Water-filling by weight: nobody gets more than it can use. Fraction of its full speed. */
+  #cpuShares(running: SimCall[]): Map<SimCall, number> {
+    const shares = new Map<SimCall, number>();
+    let left = this.workload.cpus;
+    let open = running.filter((c) => !c.group.frozen && this.now >= c.group.stalledUntil);
+    const wanted = open.reduce((n, c) => n + (c.spec.cpus ?? 1), 0);
+    if (wanted <= left) return shares;
+    for (let round = 0; round < 4 && open.length > 0; round++) {
+      const weights = open.reduce((n, c) => n + c.cpuWeight, 0);
+      const sated = open.filter((c) => (left * c.cpuWeight) / weights >= (c.spec.cpus ?? 1));
+      if (sated.length === 0) {
+        for (const c of open) shares.set(c, (left * c.cpuWeight) / weights / (c.spec.cpus ?? 1));
+        return shares;
+      }
+      for (const c of sated) {
+        shares.set(c, 1);
+        left -= c.spec.cpus ?? 1;
+      }
+      open = open.filter((c) => !sated.includes(c));
+    }
+    return shares;
+  }
+
+  /** Brings reclaimed pages in use back. Returns the fraction of them that is present. */
+  #refault(leaf: Group, hot: number, end: number): number {
+    const p = leaf.pages!;
+    const missing = hot - p.hotFile;
+    if (missing < PAGE) return 1;
+    const back = charge(
+      this.memory,
+      leaf,
+      'hotFile',
+      Math.min(missing, (REFAULT_SPEED * this.tickMs) / 1000),
+      this.now,
+      end,
+    );
+    leaf.refaults += back / PAGE;
+    return Math.max(0.05, p.hotFile / hot);
+  }
+
+  #swapIn(leaf: Group, end: number): number {
+    const p = leaf.pages!;
+    if (p.swapped < PAGE) return 1;
+    const back = charge(
+      this.memory,
+      leaf,
+      'anon',
+      Math.min(p.swapped, (REFAULT_SPEED * this.tickMs) / 1000 / 4),
+      this.now,
+      end,
+    );
+    p.swapped = Math.max(0, p.swapped - back);
+    this.memory.swapFree += back;
+    leaf.refaults += back / PAGE;
+    return Math.max(0.05, p.anon / (p.anon + p.swapped));
+  }
+
+  #work(c: SimCall, cpu: number, end: number): void {
+    const g = c.group;
+    const p = g.pages!;
+    const before = c.done;
+    if (!g.frozen && this.now >= g.stalledUntil && !g.dead) {
+      let step = this.tickMs * cpu;
+      // a burst of pages is mapped in before work goes on: pages in use that are missing slow it down
+      step *= this.#swapIn(g, end);
+      const now = demandAt(c.spec, c.done);
+      if (p.hotFile < now.hot - PAGE && c.done > 0) step *= this.#refault(g, now.hot, end);
+      const want = demandAt(c.spec, c.done + step);
+      const forked = c.spec.forksPerSecond ? this.#fork(c) : 0;
+      const target = want.anon * KERNEL_SHARE + forked;
+      const held = p.anon + p.swapped;
+      if (!g.dead && target < held) uncharge(g, 'anon', held - target);
+      else if (!g.dead && target > held) {
+        const got = charge(this.memory, g, 'anon', target - held, this.now, end);
+        // work is only done as far as its memory has come
+        step *= got / (target - held);
+      }
+      if (!g.dead && want.hot > p.hotFile)
+        charge(this.memory, g, 'hotFile', Math.max(0, want.hot - Math.max(now.hot, p.hotFile)), this.now, end);
+      else if (!g.dead && want.hot < p.hotFile) uncharge(g, 'hotFile', p.hotFile - want.hot);
+      if (!g.dead && c.spec.reads)
+        charge(this.memory, g, 'coldFile', (c.spec.reads * step) / workOf(c.spec), this.now, end);
+      c.done += step;
+    }
+    c.peak = Math.max(c.peak, g.usage);
+    c.still = c.done - before < (this.tickMs * cpu) / 10 ? c.still + this.tickMs : 0;
+    c.longestStill = Math.max(c.longestStill, c.still);
+    const { backgroundAfter } = c.spec;
+    if (backgroundAfter !== undefined && c.done >= backgroundAfter && c.state === 'running') {
+      c.state = 'background';
+      c.session.waitingFor.delete(c);
+      this.control.callBackground(c);
+      if (c.session.waitingFor.size === 0) this.#think(c.session);
+    }
+  }
+
+  /** A fork bomb doubles its like until its limit stops it. Returns the bytes its processes take. */
+  #fork(c: SimCall): number {
+    const wanted = c.pids + (c.spec.forksPerSecond! * this.tickMs) / 1000;
+    if (wanted > c.pidsMax) c.pidsEvents++;
+    c.pids = Math.min(wanted, c.pidsMax);
+    c.group.processes = Math.max(1, c.pids);
+    return c.pids * FORKED;
+  }
+
+  /** Leaves alive below the root: for checks. */
+  leaves(): Group[] {
+    return leavesOf(this.memory.root);
+  }
+}
