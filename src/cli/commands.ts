@@ -12,6 +12,7 @@ export const commands: Record<string, () => Promise<Add>> = {
   calls: async () => (await import('./commands/calls.ts')).addCalls,
   doctor: async () => (await import('./commands/doctor.ts')).addDoctor,
   daemon: async () => (await import('./commands/daemon.ts')).addDaemon,
+  config: async () => (await import('./commands/config.ts')).addConfig,
   demo: async () => (await import('./commands/demo.ts')).addDemo,
   trace: async () => (await import('./commands/trace.ts')).addTrace,
   bpf: async () => (await import('./commands/bpf.ts')).addBpf,

@@ -13,10 +13,15 @@ import { parseSize } from './size.ts';
 export const Mode = z.enum(['off', 'observe', 'enforce']);
 export type Mode = z.infer<typeof Mode>;
 
+const SIZE = 'expected a size: bytes, or a number with k, m, g or t, as in 512m or 2G';
+
 const size = z
-  .union([z.number().int().nonnegative(), z.string().regex(/^\s*\d{1,15}(\.\d{1,6})?\s*[kmgtKMGT]?([iI]?[bB])?\s*$/)], {
-    error: 'expected a size: bytes, or a number with k, m, g or t, as in 512m or 2G',
-  })
+  .union(
+    [z.number().int().nonnegative(), z.string().regex(/^\s*\d{1,15}(\.\d{1,6})?\s*[kmgtKMGT]?([iI]?[bB])?\s*$/, SIZE)],
+    {
+      error: SIZE,
+    },
+  )
   .transform((v, ctx) => {
     try {
       return typeof v === 'number' ? v : parseSize(v);
@@ -68,7 +73,7 @@ export type TenantConfig = z.infer<typeof TenantConfig>;
 const NodeConfig = z.strictObject({
   memory: z
     .union([z.literal('auto'), size], { error: 'expected auto or a size, as in 64g' })
-    .default('auto')
+    .prefault('auto')
     .describe('memory for all sessions together; auto: what the machine has, less the reserve'),
   reserve: size.prefault('256m').describe('left to the rest of the machine when memory is auto'),
   headroom: z
@@ -86,7 +91,7 @@ const SessionConfig = z.strictObject({
   idleAfter: positive
     .prefault('2s')
     .describe('a session without a running call for this long waits for its LLM: reclaimed first'),
-  agentReserve: size.prefault('64m').describe('room kept free for each agent to grow beyond its learned baseline'),
+  agentReserve: size.prefault('32m').describe('room kept free for each agent to grow beyond its learned baseline'),
   agentSoft: size
     .prefault('1g')
     .describe(
@@ -116,7 +121,7 @@ const CallConfig = z.strictObject({
 
 const LadderConfig = z.strictObject({
   sampleEvery: positive.prefault('250ms').describe('how often usage is read'),
-  horizon: positive.prefault('1s').describe('act when growth would use up the headroom within this time'),
+  horizon: positive.prefault('500ms').describe('act when growth would use up the headroom within this time'),
   minCredit: size.prefault('32m').describe('the least room to grow given to a running call while memory is not short'),
   throttleMax: positive
     .prefault('3s')
@@ -128,7 +133,7 @@ const LadderConfig = z.strictObject({
   killAfter: positive
     .prefault('2s')
     .describe('critically short for this long with nothing left to pause: kill the first victim'),
-  killAfterHigh: positive.prefault('300ms').describe('the same while a high-priority call is starved'),
+  killAfterHigh: positive.prefault('300ms').describe('the same when the one who needs memory outranks the victim'),
   forkBombAfter: positive
     .prefault('3s')
     .describe('a call that keeps running into its limit of processes for this long is killed'),
@@ -203,7 +208,7 @@ export const Config = z.strictObject({
   mode: Mode.default('enforce').describe('for tenants that name none'),
   dryRun: z.boolean().default(false).describe('decide and log everything, do nothing'),
   node: NodeConfig.prefault({}),
-  tenants: z.record(Name, TenantConfig).default({}).describe('by name; a tenant not named here has the defaults'),
+  tenants: z.record(Name, TenantConfig).prefault({}).describe('by name; a tenant not named here has the defaults'),
   session: SessionConfig.prefault({}),
   call: CallConfig.prefault({}),
   ladder: LadderConfig.prefault({}),
@@ -254,6 +259,32 @@ function issueText(issue: z.core.$ZodIssue): string {
   }
   if (issue.code === 'invalid_key') return `${path}: ${issue.issues.map((i) => i.message).join(', ')}`;
   return `${path || 'the document'}: ${issue.message}`;
+}
+
+/**
+ * A configuration as one would write it, with the defaults filled in: sizes and durations stay text ("512m", "10s"). For
+ * people to read; `value` must have passed parseConfig.
+ */
+export function writtenConfig(value: unknown): Record<string, unknown> {
+  return fill(configJsonSchema(), value ?? {}) as Record<string, unknown>;
+}
+
+interface Schema {
+  properties?: Record<string, Schema>;
+  additionalProperties?: Schema | boolean;
+  default?: unknown;
+}
+
+function fill(schema: Schema, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  const filled: Record<string, unknown> = {};
+  for (const [key, s] of Object.entries(schema.properties ?? {})) {
+    const given = (value as Record<string, unknown>)[key] ?? s.default;
+    if (given !== undefined) filled[key] = fill(s, given);
+  }
+  if (typeof schema.additionalProperties === 'object')
+    for (const [key, v] of Object.entries(value)) filled[key] = fill(schema.additionalProperties, v);
+  return filled;
 }
 
 /** JSON Schema of the file as it is written (before sizes and durations are read): docs/config.schema.json. */

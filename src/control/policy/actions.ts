@@ -15,8 +15,9 @@ export type KillReason = 'ceiling' | 'pids' | 'time';
 
 export type Action =
   /**
-   * Write memory.min, low, high, max; an absent field is left as it is. Before lowering `max` read memory.current: when it
-   * is within 4 MiB of the new value, skip the write and send a fresh sample instead (a write below usage kills).
+   * Write memory.min, low, high, max; an absent field is left as it is. A `max` below memory.current makes the kernel
+   * reclaim the cgroup's own cache first. Before lowering `max` read memory.current and inactive_file: when what is not
+   * inactive file is within 4 MiB of the new value, skip the write and send a fresh sample instead (the write would kill).
    */
   | { type: 'bands'; target: Target; min?: number; low?: number; high?: Ceiling; max?: Ceiling }
   /** cpu.weight and io.weight, 1 to 10000. */

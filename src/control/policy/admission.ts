@@ -72,11 +72,12 @@ export function admission(d: Draft): void {
         sayOfCall(d, 'admission', c, `held it: ${shortage(tight, c, d.now)}`, true);
       } else if (waited >= config.admission.maxWait) {
         admit(d, c, `let in after ${formatDuration(waited)}, the longest wait, though ${shortage(tight, c, d.now)}`);
-      } else if (waited === 0) {
+      } else if (!c.held) {
         if (held.length > config.admission.maxHeld) {
           admit(d, c, `let in unheld: ${held.length} calls wait already`);
           continue;
         }
+        c.held = true;
         d.actions.push({ type: 'hold', call: c.id, until: d.now + config.admission.maxWait });
         sayOfCall(d, 'admission', c, `held: ${shortage(tight, c, d.now)}`);
         for (const s of scopes) blocked.add(s.key);

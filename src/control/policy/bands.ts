@@ -11,6 +11,7 @@ import type { Action, Ceiling, Target } from './actions.ts';
 import { type Draft, modeOf, present } from './draft.ts';
 import { type Scope, scopesOf } from './scopes.ts';
 import { type Applied, type Call, rankOf } from './state.ts';
+import { wants } from './victims.ts';
 
 const MIB = 2 ** 20;
 /** Credit by rank: low, normal, high. */
@@ -61,35 +62,37 @@ export function protect(d: Draft): void {
   }
 }
 
-/** The distance between soft and hard ceiling: time for us to answer a breach before it is a kill. */
-const gap = (s: Scope, credit: number) => Math.min(credit / 2, Math.max(2 * MIB, Math.min(credit / 4, s.low / 2)));
+/** A breach is answered within this long, even by a slow daemon. Milliseconds. */
+const ANSWER = 300;
 
-/** What agents may take of a scope at any time: what they use or used to use, and some growth. */
-function agentsShare(d: Draft, s: Scope): number {
-  const reserve = Math.min(d.state.config.session.agentReserve, s.limit / 8 / Math.max(s.sessions.length, 1));
-  return s.sessions.reduce((n, x) => n + Math.max(x.agent.working, x.baseline) + reserve, 0);
-}
+/** The distance between soft and hard ceiling: what it grows until we have answered a breach, before it is a kill. */
+const gap = (c: Call, credit: number) => Math.min(credit / 2, Math.max(credit / 8, (c.seen.rate * ANSWER) / 1000));
 
-/** Room for the hard ceilings of all calls in a scope together. */
-const room = (d: Draft, s: Scope) => s.limit - s.critical - agentsShare(d, s);
+/** Credits of all calls in a scope together. Half of the critical mark stays: for kernel memory, page tables, samples of late. */
+const pool = (s: Scope) => Math.max(0, s.headroom - s.critical / 2);
 
-/** A paused call gets no credit, only this slack, so that the pause is not a kill. */
+/** No ceiling is lowered to less than this above what is needed. */
 const slack = (s: Scope) => Math.max(MIB, Math.min(8 * MIB, s.critical / 2 / Math.max(s.calls.length, 1)));
 
-const weightOf = (d: Draft, c: Call) => {
-  if (c.rung !== 'none') return 0;
-  const growing = 1 + Math.min(8, c.seen.rate / (64 * MIB));
-  return rankWeight[rankOf(d.state, c, d.now)]! * d.state.tenants[c.tenant]!.weight * growing;
-};
+/** What a call needs by the time a ceiling is written: it has grown since it was looked at. */
+const needs = (d: Draft, c: Call) => c.seen.working + (c.seen.rate * Math.min(d.now - c.seen.at + ANSWER, 1000)) / 1000;
 
-/** Distributes the room of all scopes: each call gets the least that any of its scopes gives it. Bytes of hard ceiling. */
+/** An eighth above memory.high a charger sleeps 1 s for each 256 KiB: that far a throttled call does not come. */
+const throttleEnd = (c: Call) => Number(c.applied.high) * 1.125 + 8 * MIB;
+
+/** Who needs memory now gets most of it; who does not keeps enough to begin to. Paused calls get nothing. */
+const weightOf = (d: Draft, c: Call) =>
+  c.rung === 'none'
+    ? rankWeight[rankOf(d.state, c, d.now)]! * d.state.tenants[c.tenant]!.weight * (wants(d, c) ? 8 : 1)
+    : 0;
+
+/** Divides the pools of all scopes: each call gets the least that any of its scopes gives it. Bytes of hard ceiling. */
 function shares(d: Draft, scopes: Scope[]): Map<string, number> {
   const hard = new Map<string, number>();
   for (const s of scopes) {
-    const pool = Math.max(0, room(d, s) - s.calls.reduce((n, c) => n + c.seen.working, 0));
     const weights = s.calls.reduce((n, c) => n + weightOf(d, c), 0);
     for (const c of s.calls) {
-      const credit = Math.max(weights > 0 ? (pool * weightOf(d, c)) / weights : 0, slack(s));
+      const credit = weights > 0 ? (pool(s) * weightOf(d, c)) / weights : 0;
       hard.set(c.id, Math.min(hard.get(c.id) ?? Number.MAX_SAFE_INTEGER, Math.floor(c.seen.working + credit)));
     }
   }
@@ -107,22 +110,25 @@ export function bands(d: Draft): void {
     if (c.applied.high === 'max' || c.applied.max === 'max') return true;
     return c.seen.current + c.seen.rate * 0.25 > c.applied.high - 4 * MIB;
   };
-  const overdrawn = scopes.some((s) => s.calls.reduce((n, c) => n + maxOf(c), 0) > room(d, s));
+  // the hard ceilings together may not exceed what is used and the pool
+  const overdrawn = scopes.some(
+    (s) => s.calls.reduce((n, c) => n + maxOf(c) - c.seen.working, 0) > pool(s) + slack(s) * s.calls.length,
+  );
   if (!overdrawn && !calls.some(near)) return;
   const limit = d.state.config.call.memoryMax ?? Number.MAX_SAFE_INTEGER;
   const hard = shares(d, scopes);
-  const rise = (x: { c: Call; want: number }) => (x.c.applied.max === 'max' ? x.want : x.want - x.c.applied.max);
-  const ordered = calls
-    .map((c) => ({ c, want: Math.min(hard.get(c.id)!, limit) }))
-    // lower first: the sum never exceeds the room on the way
-    .toSorted((a, b) => rise(a) - rise(b));
-  for (const { c, want } of ordered) {
-    // cache above the ceiling is reclaimed first: a ceiling is never written below usage
-    const max = Math.max(want, c.seen.current + slack(scopes[0]!));
-    const credit = max - c.seen.current;
-    const high: Ceiling = c.rung === 'throttled' ? c.applied.high : Math.floor(max - gap(scopes[0]!, credit));
-    const old = maxOf(c);
-    if (Math.abs(old - max) < credit / 16 && !near(c)) continue;
+  const wanted = calls.map((c) => {
+    const share = Math.min(hard.get(c.id)!, limit);
+    // never below what it needs, its own cache may go; but a ceiling is only raised out of the pool
+    const least = Math.ceil(Math.max(needs(d, c) + slack(scopes[0]!), c.rung === 'throttled' ? throttleEnd(c) : 0));
+    return { c, max: share >= maxOf(c) ? share : Math.max(share, Math.min(least, maxOf(c))) };
+  });
+  // lower first: the sum never exceeds the room on the way
+  const rise = ({ c, max }: { c: Call; max: number }) => (c.applied.max === 'max' ? max : max - c.applied.max);
+  for (const { c, max } of wanted.toSorted((a, b) => rise(a) - rise(b))) {
+    const credit = Math.max(0, max - c.seen.working);
+    if (Math.abs(maxOf(c) - max) < credit / 16 && !near(c)) continue;
+    const high: Ceiling = c.rung === 'throttled' ? c.applied.high : Math.floor(max - gap(c, credit));
     write(d, { kind: 'call', call: c.id }, c.applied, { max, high });
   }
 }

@@ -80,7 +80,9 @@ const topicOf: Record<Kind, Topic> = {
   held: 'pause',
 };
 
-const declare = 'declare the need in front of the command: AGENT_RESOURCE_HINT="memory:2g" COMMAND';
+/** A hint worth trying: a quarter more than it had, in whole GiB. */
+const declare = (peak: number) =>
+  `declare the need in front of the command: AGENT_RESOURCE_HINT="memory:${Math.max(1, Math.ceil((peak * 1.25) / 2 ** 30))}g" COMMAND`;
 
 /** What to try, by topic and class. A class that is not in a row has the row's `other`. */
 const advice: Record<Topic, Partial<Record<CommandClass, string>> & { other: string }> = {
@@ -155,7 +157,7 @@ export function feedbackFor(
   if (!kind) return undefined;
   const topic = topicOf[kind];
   const row = advice[topic];
-  const hint = topic === 'memory' ? ` If it needs that much, ${declare}.` : '';
+  const hint = topic === 'memory' ? ` If it needs that much, ${declare(facts.peakBytes ?? 2 ** 30)}.` : '';
   const status = facts.exitStatus === undefined || facts.exitStatus === null ? '' : ` Exit status ${facts.exitStatus}.`;
   const limit = killed.has(kind) ? ' This is a resource limit, not an error in your code.' : '';
   return {

@@ -6,6 +6,7 @@ import type { PolicyEvent, Usage } from './events.ts';
 import {
   boundedPriority,
   type Call,
+  marks,
   neverReclaimed,
   nothingApplied,
   nothingSeen,
@@ -40,11 +41,17 @@ function look(seen: Seen, u: Usage, now: number): void {
   seen.at = now;
 }
 
-function learnBaseline(s: Session): void {
+function learnBaseline(d: Draft, s: Session): void {
   const { working } = s.agent;
-  // down quickly, up slowly: a runaway must not teach us that it is normal
-  s.baseline = s.baseline === 0 ? working : s.baseline + (working - s.baseline) * (working < s.baseline ? 0.3 : 0.005);
+  if (s.baseline === 0) s.baseline = working;
+  // down quickly, but not while memory is short: what was reclaimed then is still needed
+  else if (working < s.baseline) s.baseline += roomy(d) ? (working - s.baseline) * 0.3 : 0;
+  // up slowly: a runaway must not teach us that it is normal
+  else s.baseline += (working - s.baseline) * 0.005;
 }
+
+const roomy = ({ state }: Draft): boolean =>
+  state.node !== null && state.capacity - state.node.current > 2 * marks(state.config, state.capacity).low;
 
 function newTenant(d: Draft, name: string): Tenant {
   d.state.tenants[name] ??= { ...tenantOf(d.state.config, name), applied: nothingApplied() };
@@ -66,6 +73,7 @@ function newCall(d: Draft, e: Of<'call-request'> | Of<'call-start'>, phase: Call
     class: e.class ?? 'other',
     need: 0,
     requestedAt: d.now,
+    held: false,
     startedAt: e.type === 'call-start' ? (e.startedAt ?? d.now) : d.now,
     backgroundAt: null,
     seen: nothingSeen(d.now),
@@ -88,6 +96,16 @@ function newCall(d: Draft, e: Of<'call-request'> | Of<'call-start'>, phase: Call
   session.idleSince = null;
   if (phase === 'running') d.arrived.push(call);
   return call;
+}
+
+/** What has gone is free now, not only when the root is read next. */
+function forget(d: Draft, seen: Seen): void {
+  const { node } = d.state;
+  if (!node) return;
+  d.state.node = {
+    current: Math.max(0, node.current - seen.current),
+    working: Math.max(0, node.working - seen.working),
+  };
 }
 
 /** After a call has gone: does its session wait for its LLM now? */
@@ -116,8 +134,15 @@ const rows: { [T in PolicyEvent['type']]: (d: Draft, e: Of<T>) => void } = {
     };
   },
   'session-end'(d, e) {
+    const s = d.state.sessions[e.session];
+    if (!s) return;
     delete d.state.sessions[e.session];
-    for (const c of Object.values(d.state.calls)) if (c.session === e.session) delete d.state.calls[c.id];
+    forget(d, s.agent);
+    for (const c of Object.values(d.state.calls)) {
+      if (c.session !== e.session) continue;
+      delete d.state.calls[c.id];
+      forget(d, c.seen);
+    }
     delete d.state.starvedSince[`session ${e.session}`];
     delete d.state.calmSince[`session ${e.session}`];
     delete d.state.actedAt[`session ${e.session}`];
@@ -151,6 +176,7 @@ const rows: { [T in PolicyEvent['type']]: (d: Draft, e: Of<T>) => void } = {
     const c = d.state.calls[e.call];
     if (!c) return;
     delete d.state.calls[e.call];
+    forget(d, c.seen);
     // what it leaves charged would move to its parent with the directory's removal
     if (e.left && e.left > 1 << 20 && d.state.tenants[c.tenant]!.mode !== 'off')
       d.actions.push({ type: 'reclaim', target: { kind: 'call', call: c.id }, bytes: e.left });
@@ -168,7 +194,7 @@ const rows: { [T in PolicyEvent['type']]: (d: Draft, e: Of<T>) => void } = {
       const first = s.baseline === 0;
       look(s.agent, a, d.now);
       if (first) s.agent.rate = 0;
-      learnBaseline(s);
+      learnBaseline(d, s);
     }
     for (const u of e.calls ?? []) {
       const c = d.state.calls[u.call];

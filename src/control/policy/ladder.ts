@@ -4,23 +4,14 @@ import type { KillReason } from './actions.ts';
 import { type Draft, modeOf, sayOfCall } from './draft.ts';
 import { levelOf, type Scope, scopesOf } from './scopes.ts';
 import { type Call, rankOf } from './state.ts';
-import { victimOrder } from './victims.ts';
+import { victimOrder, wants } from './victims.ts';
 
-/** Growth below this is not worth a pause, bytes per second. */
+/** Growth below this in spite of a throttle is none, bytes per second. */
 const GROWTH = 1 << 20;
-/** A call is waiting for memory when it came this near to its soft ceiling, bytes. */
-const NEAR = 1 << 20;
-/** How long a breach counts, and how long a kill may take to free memory before another one. Milliseconds. */
-const RECENT = 1000;
+/** How long a kill may take to free memory before another one, milliseconds. */
 const KILL_SETTLES = 2000;
 /** A throttled call may still grow by this much per second (governor tier). */
 const TRICKLE = 1 << 20;
-
-/** Does the call want more memory now? */
-const wants = (d: Draft, c: Call): boolean =>
-  c.seen.rate > GROWTH ||
-  (c.breachedAt !== null && d.now - c.breachedAt <= RECENT) ||
-  (c.applied.high !== 'max' && c.seen.current >= c.applied.high - NEAR);
 
 const numbers = (s: Scope, mark: 'low' | 'critical') =>
   s.headroom < s[mark]
@@ -56,9 +47,10 @@ function freeze(d: Draft, c: Call, why: string): void {
 function throttle(d: Draft, c: Call, why: string): void {
   leaveRung(d, c);
   c.rung = 'throttled';
-  c.applied.high = c.seen.current;
+  // its cache does not count: it is the first to go
+  c.applied.high = Math.max(c.seen.working, TRICKLE);
   const target = { kind: 'call', call: c.id } as const;
-  d.actions.push({ type: 'throttle', target, high: c.seen.current, bytesPerSecond: TRICKLE });
+  d.actions.push({ type: 'throttle', target, high: c.applied.high, bytesPerSecond: TRICKLE });
   sayOfCall(d, 'throttle', c, `throttled: ${why}`);
 }
 
@@ -193,11 +185,18 @@ export function pause(d: Draft): void {
 const describe = (d: Draft, c: Call) =>
   `first in the order of victims: ${rankWords[rankOf(d.state, c, d.now)]}, using ${formatSize(c.seen.working)}`;
 
-/** The last rung: memory is critically short, someone starves, and nothing is left to pause. */
+/** How long we may take to act, milliseconds: by so much a kill comes before memory is used up. */
+const ANSWER = 100;
+
+/**
+ * The last rung: memory is critically short, someone starves, and nothing is left to pause. The wait is shorter when the
+ * one who starves outranks the victim, and there is none when it would meet its own hard ceiling first.
+ */
 export function killTheFirst(d: Draft): void {
-  const { ladder, sampleEvery } = { ladder: d.state.config.ladder, sampleEvery: d.state.config.ladder.sampleEvery };
+  const { ladder } = d.state.config;
   for (const s of scopesOf(d)) {
-    const starving = s.headroom < s.critical ? s.calls.filter((c) => c.rung === 'none' && wants(d, c)) : [];
+    const soon = (c: Call) => s.headroom < Math.min(s.low, s.critical + (c.seen.rate * ANSWER) / 1000);
+    const starving = s.calls.filter((c) => c.rung === 'none' && wants(d, c) && soon(c));
     if (starving.length === 0) {
       delete d.state.starvedSince[s.key];
       continue;
@@ -205,29 +204,30 @@ export function killTheFirst(d: Draft): void {
     d.state.starvedSince[s.key] ??= d.now;
     if (s.calls.some((c) => c.rung === 'killed' && d.now - c.rungSince < KILL_SETTLES)) continue;
     const rank = Math.max(...starving.map((c) => rankOf(d.state, c, d.now)));
-    const high = starving.find((c) => rankOf(d.state, c, d.now) === 2);
-    const wait = high ? ladder.killAfterHigh : ladder.killAfter;
-    // at this speed a high-priority call meets its hard ceiling before the wait is over
-    const urgent = high !== undefined && s.headroom < (high.seen.rate * 2 * sampleEvery) / 1000;
-    const waited = d.now - d.state.starvedSince[s.key]!;
-    if (waited < wait && !urgent) continue;
     const worth = Math.max(16 * 2 ** 20, s.limit / 64);
-    const candidates = s.calls.filter(
-      (c) =>
-        c.rung !== 'killed' &&
-        rankOf(d.state, c, d.now) <= rank &&
-        (c.seen.working >= worth || starving.includes(c)) &&
-        (modeOf(d, c) === 'enforce' || modeOf(d, c) === 'observe'),
+    const order = victimOrder(
+      d,
+      s.calls.filter(
+        (c) =>
+          c.rung !== 'killed' &&
+          rankOf(d.state, c, d.now) <= rank &&
+          (c.seen.working >= worth || starving.includes(c)) &&
+          modeOf(d, c) !== 'off',
+      ),
     );
-    const order = victimOrder(d, candidates);
     const victim = order.find((c) => modeOf(d, c) === 'enforce');
+    const outranked = victim !== undefined && rankOf(d.state, victim, d.now) < rank;
+    const waited = d.now - d.state.starvedSince[s.key]!;
+    const bursting = starving.some((c) => rankOf(d.state, c, d.now) === rank && c.seen.rate > GROWTH);
+    if (waited < (outranked ? (bursting ? 0 : ladder.killAfterHigh) : ladder.killAfter)) continue;
+    if (!outranked && s.headroom >= s.critical) continue;
     for (const c of order) {
       if (c === victim) break;
       observed(d, c, 'kill', `killed it: ${numbers(s, 'critical')}`);
     }
     if (!victim) continue;
-    const forWhom =
-      starving.includes(victim) && starving.length === 1 ? 'it needed more' : `${starving.length} calls need more`;
+    const alone = starving.length === 1 && starving[0] === victim;
+    const forWhom = alone ? 'it needs more' : `${starving.length} calls need more`;
     kill(
       d,
       victim,

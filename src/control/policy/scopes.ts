@@ -15,7 +15,7 @@ export interface Scope {
   calls: Call[];
   /** Needed bytes: what is charged, less what can be had back without pain. */
   working: number;
-  /** limit - working; may be negative */
+  /** What calls can still get: limit - working - a reserve for agents to grow; may be negative. */
   headroom: number;
   /** limit - everything charged */
   free: number;
@@ -28,7 +28,8 @@ const scope = (d: Draft, key: string, words: string, limit: number, sessions: Se
   let current = 0;
   let growth = 0;
   for (const s of sessions) {
-    working += s.agent.working;
+    // what an agent used to need it will need again, reclaimed or not
+    working += Math.max(s.agent.working, s.baseline);
     current += s.agent.current;
     growth += s.agent.rate;
   }
@@ -43,6 +44,8 @@ const scope = (d: Draft, key: string, words: string, limit: number, sessions: Se
     current = Math.max(current, d.state.node.current);
   }
   const { low, critical } = marks(d.state.config, limit);
+  // a sixteenth at most: agents hardly grow, and an unused reserve is of no use to anyone
+  const reserve = Math.min(d.state.config.session.agentReserve * sessions.length, limit / 16);
   return {
     key,
     words,
@@ -52,7 +55,7 @@ const scope = (d: Draft, key: string, words: string, limit: number, sessions: Se
     sessions,
     calls,
     working,
-    headroom: limit - working,
+    headroom: limit - working - reserve,
     free: limit - current,
     growth,
   };
@@ -93,15 +96,16 @@ export function scopesOf(d: Draft): Scope[] {
 }
 
 /**
- * calm: enough headroom, now and by the horizon; short: below the low mark, or growth reaches the critical mark within the
- * horizon; critical: below the critical mark, or growth uses everything up within half the horizon. Between calm and
- * short lies the hysteresis.
+ * calm: enough headroom, now and by the horizon; short: below the low mark, or soon at the critical one; critical: below
+ * that, or soon used up. Growth counts only when headroom is within sight of the low mark: a burst on a roomy node is
+ * nobody's business. Between calm and short lies the hysteresis.
  */
 export function levelOf(d: Draft, s: Scope): 'calm' | 'normal' | 'short' | 'critical' {
-  const horizon = d.state.config.ladder.horizon / 1000;
+  const growth = (s.growth * d.state.config.ladder.horizon) / 1000;
   const pressure = s.key === 'node' ? d.state.pressure : 0;
-  const soon = s.headroom - s.growth * horizon;
-  if (s.headroom < s.critical || s.headroom - (s.growth * horizon) / 2 < 0 || pressure > 0.5) return 'critical';
-  if (s.headroom < s.low || soon < s.critical || pressure > 0.2) return 'short';
-  return s.headroom >= s.low * 1.25 && soon >= s.low ? 'calm' : 'normal';
+  if (s.headroom < s.critical || (s.headroom < 2 * s.low && s.headroom < growth / 2) || pressure > 0.5)
+    return 'critical';
+  if (s.headroom < s.low || (s.headroom < 4 * s.low && s.headroom - growth < s.critical) || pressure > 0.2)
+    return 'short';
+  return s.headroom >= s.low * 1.25 && (s.headroom >= 4 * s.low || s.headroom - growth >= s.low) ? 'calm' : 'normal';
 }

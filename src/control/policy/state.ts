@@ -79,6 +79,8 @@ export interface Call {
   /** Hinted or typical need, bytes, bounded by the budgets. */
   need: number;
   requestedAt: number;
+  /** Was told to wait. */
+  held: boolean;
   startedAt: number;
   backgroundAt: number | null;
   seen: Seen;

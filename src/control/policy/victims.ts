@@ -47,3 +47,16 @@ export function victimOrder(d: Draft, calls: Call[]): Call[] {
     return x.rank - y.rank || y.over - x.over || b.number - a.number;
   });
 }
+
+/** Growth below this is not worth a pause, bytes per second. */
+const GROWTH = 1 << 20;
+/** A call is waiting for memory when it came this near to its soft ceiling, bytes. */
+const NEAR = 1 << 20;
+/** How long a breach counts, milliseconds. */
+const RECENT = 1000;
+
+/** Does the call want more memory now? It grows, or its ceiling keeps it from growing. */
+export const wants = (d: Draft, c: Call): boolean =>
+  c.seen.rate > GROWTH ||
+  (c.breachedAt !== null && d.now - c.breachedAt <= RECENT) ||
+  (c.applied.high !== 'max' && c.seen.current >= c.applied.high - NEAR);

@@ -142,6 +142,17 @@ export class PolicyControl implements Control {
     }
   }
 
+  /** As the daemon does it: cache may go for a lower ceiling; what is needed may not, then we are told afresh. */
+  #setMax(target: Target, g: Group, max: number): void {
+    const needed = g.usage - (g.pages?.coldFile ?? 0);
+    if (max < g.max && needed + 4 * 2 ** 20 > max) {
+      if (target.kind === 'call') this.tell({ type: 'samples', calls: [{ call: target.call, ...usage(g) }] });
+      return;
+    }
+    if (g.usage > max) this.#node.reclaim(g, g.usage - max);
+    g.max = max;
+  }
+
   #call(id: string): SimCall | undefined {
     return this.#node.calls.find((c) => c.id === id);
   }
@@ -166,16 +177,16 @@ export class PolicyControl implements Control {
         if (!g || g === this.#node.memory.root) return;
         if (a.min !== undefined) g.min = a.min;
         if (a.low !== undefined) g.low = a.low;
-        if (a.high !== undefined) g.high = a.high === 'max' ? Number.POSITIVE_INFINITY : a.high;
-        // a ceiling is never written below usage
-        if (a.max !== undefined) g.max = a.max === 'max' ? Number.POSITIVE_INFINITY : Math.max(a.max, g.usage);
+        if (a.high !== undefined) g.high = a.high === 'max' ? Number.POSITIVE_INFINITY : Math.floor(a.high);
+        if (a.max !== undefined)
+          this.#setMax(a.target, g, a.max === 'max' ? Number.POSITIVE_INFINITY : Math.floor(a.max));
         if (g.usage <= g.high) g.stalledUntil = Math.min(g.stalledUntil, this.#node.now);
         return;
       }
       case 'throttle':
       case 'unthrottle': {
         const g = this.#group(a.target);
-        if (g) g.high = a.high === 'max' ? Number.POSITIVE_INFINITY : a.high;
+        if (g) g.high = a.high === 'max' ? Number.POSITIVE_INFINITY : Math.floor(a.high);
         return;
       }
       case 'weight': {

@@ -22,6 +22,8 @@ const PAGE = 4096;
 const KERNEL_SHARE = 1.02;
 /** Bytes of page tables, stack and heap of one forked process. */
 const FORKED = 256 * 1024;
+/** Length of a tick after a breach, milliseconds. */
+const FINE = 10;
 /** How fast reclaimed pages in use come back, bytes per second. */
 const REFAULT_SPEED = 200 * MIB;
 
@@ -79,7 +81,9 @@ export interface Control {
 export class SimNode {
   readonly memory: Memory;
   readonly workload: Workload;
-  readonly tickMs: number;
+  /** Length of the next tick: short after a breach, when things happen quickly. */
+  tickMs: number;
+  readonly #coarse: number;
   readonly sessions: SimSession[];
   readonly calls: SimCall[] = [];
   readonly tenants = new Map<string, Group>();
@@ -87,13 +91,16 @@ export class SimNode {
   control!: Control;
   /** Time in which calls of at least two sessions really ran at once, milliseconds. */
   overlapMs = 0;
+  oomAbove = 0;
   #number = 0;
+  #events = 0;
   /** Flat: one cgroup per session as containers have it, agent and calls together in the eyes of the OOM killer. */
   readonly flat: boolean;
 
   constructor(workload: Workload, tickMs: number, flat: boolean) {
     this.workload = workload;
     this.tickMs = tickMs;
+    this.#coarse = tickMs;
     this.flat = flat;
     this.memory = memory(workload.capacity, workload.swap);
     this.sessions = workload.sessions.map((spec) => ({
@@ -133,6 +140,10 @@ export class SimNode {
       if (c.state !== 'ended' && c.done >= workOf(c.spec) && !c.spec.forksPerSecond) this.#end(c, 'done');
     this.control.tick();
     this.#bury();
+    let events = 0;
+    for (const c of running) events += c.group.highEvents + c.group.maxEvents;
+    this.tickMs = events === this.#events ? Math.min(this.#coarse, this.tickMs * 2) : Math.min(this.#coarse, FINE);
+    this.#events = events;
   }
 
   #agent(s: SimSession, end: number): void {
@@ -256,7 +267,8 @@ export class SimNode {
 
   /** Sorts out whom the OOM killer took. */
   #bury(): void {
-    for (const { leaf } of this.memory.oomKilled.splice(0)) {
+    for (const { leaf, domain } of this.memory.oomKilled.splice(0)) {
+      if (domain !== leaf) this.oomAbove++;
       const s = this.sessions.find((x) => x.agent === leaf);
       if (s) {
         s.alive = false;
@@ -339,7 +351,7 @@ export class SimNode {
       const target = want.anon * KERNEL_SHARE + forked;
       const held = p.anon + p.swapped;
       if (!g.dead && target < held) uncharge(g, 'anon', held - target);
-      else if (!g.dead && target > held) {
+      else if (!g.dead && target - held >= PAGE) {
         const got = charge(this.memory, g, 'anon', target - held, this.now, end);
         // work is only done as far as its memory has come
         step *= got / (target - held);

@@ -29,6 +29,8 @@ export interface Outcome {
   overlapMs: number;
   /** Bytes still charged when every session had ended. */
   leftBytes: number;
+  /** OOM kills for a limit above the victim's own cgroup: there the kernel may choose anyone. */
+  oomAbove: number;
   explanations: Explanation[];
 }
 
@@ -65,6 +67,7 @@ export function simulate(workload: Workload, arm: Arm, options: { until?: number
     })),
     overlapMs: node.overlapMs,
     leftBytes: node.memory.root.usage,
+    oomAbove: node.oomAbove,
     explanations: control instanceof PolicyControl ? control.explanations : [],
   };
 }
