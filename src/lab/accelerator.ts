@@ -4,11 +4,12 @@ import { rename, writeFile } from 'node:fs/promises';
 import { cpus, release } from 'node:os';
 import { join } from 'node:path';
 import { cacheFolder } from './cache.ts';
-import { BootFailure, type GuestOptions, runGuest } from './guest.ts';
+import { BootFailure } from './failures.ts';
+import { type GuestOptions, runGuest } from './guest.ts';
 import type { LabKernel } from './kernel.ts';
 import type { Accelerator } from './machine.ts';
 
-const probeTimeoutMs = 15_000;
+const probeTimeoutMs = 30_000;
 
 /**
  * What to boot `kernel` with: KVM when a boot under it works, else TCG. That /dev/kvm exists says little: nested

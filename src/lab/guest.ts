@@ -3,16 +3,9 @@ import { rmSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { AcgError } from '../model/index.ts';
-import {
-  type CommandEnd,
-  encodeFrame,
-  encodeJob,
-  type Frame,
-  FrameReader,
-  type Job,
-  parseExitReport,
-} from './frames.ts';
+import { type ConversationOptions, converse, type Programs } from './conversation.ts';
+import { BootFailure, LabFailure } from './failures.ts';
+import type { CommandEnd } from './frames.ts';
 import { type ArchiveEntry, cpioArchive } from './initramfs.ts';
 import type { LabKernel } from './kernel.ts';
 import { type Accelerator, fileServerKind, qemuArguments, virtiofsdArguments } from './machine.ts';
@@ -21,13 +14,7 @@ import { labProgram } from './programs.ts';
 import { makeRunFolder } from './run-folder.ts';
 import { Tethered } from './tethered.ts';
 
-/** Talks to the terminal of a running command. */
-export interface GuestTerminal {
-  input(data: Buffer): void;
-  resize(rows: number, columns: number): void;
-}
-
-export interface GuestOptions {
+export interface GuestOptions extends ConversationOptions {
   kernel: LabKernel;
   accelerator: Accelerator;
   deterministic: boolean;
@@ -37,16 +24,9 @@ export interface GuestOptions {
   /** A folder of the host that the guest may write, absolute. */
   share?: string | undefined;
   kernelArguments: readonly string[];
-  job: Omit<Job, 'clockMs'>;
   /** From the start of QEMU until the guest's init is ready. */
   bootTimeoutMs: number;
-  /** From the start of the command to its end; 0: no limit. */
-  timeoutMs: number;
   signal?: AbortSignal | undefined;
-  onStdout: (chunk: Buffer) => void | Promise<void>;
-  onStderr: (chunk: Buffer) => void | Promise<void>;
-  onNotice: (text: string) => void;
-  onTerminal?: ((terminal: GuestTerminal) => void) | undefined;
 }
 
 export interface GuestEnd extends CommandEnd {
@@ -56,23 +36,6 @@ export interface GuestEnd extends CommandEnd {
   bootMs: number;
   commandMs: number;
   console: string;
-}
-
-/** The guest did not come up to where it could run the command: trying again is safe. */
-export class BootFailure extends Error {
-  override name = 'BootFailure';
-  /** The kernel's console, set before the failure leaves `runGuest`. */
-  console = '';
-}
-
-/** A command of the lab that did not come to its own end: ACG_LAB_DIED, ACG_LAB_TIMEOUT or ACG_LAB_BOOT. */
-export class LabFailure extends AcgError {
-  override name = 'LabFailure';
-  /** What the guest's kernel wrote on its console. */
-  console = '';
-  /** What the command had written, unless `onStdout` or `onStderr` took it. */
-  stdout: Buffer = Buffer.alloc(0);
-  stderr: Buffer = Buffer.alloc(0);
 }
 
 /**
@@ -99,10 +62,10 @@ export async function runGuest(options: GuestOptions): Promise<GuestEnd> {
     () => stop.abort(new BootFailure(`the guest was not ready after ${options.bootTimeoutMs / 1000} s`)),
     options.bootTimeoutMs,
   );
+  const begin = performance.now();
   let socket: Socket | undefined;
   let starting: Promise<Programs> | undefined;
   const session = async () => {
-    const begin = performance.now();
     await once(server.listen(join(folder, 'port')), 'listening');
     const connected = once(server, 'connection');
     starting = startPrograms(folder, consoleLog, options, programs, stop.signal);
@@ -110,11 +73,11 @@ export async function runGuest(options: GuestOptions): Promise<GuestEnd> {
     const died = started.qemu.exit().then((how) => Promise.reject(new BootFailure(how)));
     [socket] = (await Promise.race([connected, died])) as [Socket];
     died.catch(() => {}); // from here on the socket tells
-    return converse(socket, options, begin, stop, () => clearTimeout(bootTimer), started);
+    return converse(socket, started, options, stop, () => clearTimeout(bootTimer));
   };
   try {
-    const end = await Promise.race([stopped, session()]);
-    return { ...end, console: await readConsole(consoleLog) };
+    const { readyAt, endAt, ...end } = await Promise.race([stopped, session()]);
+    return { ...end, bootMs: readyAt - begin, commandMs: endAt - readyAt, console: await readConsole(consoleLog) };
   } catch (error) {
     if (error instanceof BootFailure || error instanceof LabFailure) error.console = await readConsole(consoleLog);
     throw error;
@@ -136,11 +99,6 @@ export async function runGuest(options: GuestOptions): Promise<GuestEnd> {
 }
 
 const readConsole = (file: string) => readFile(file, 'utf8').catch(() => '');
-
-interface Programs {
-  qemu: Tethered;
-  servers: Tethered[];
-}
 
 /** File servers first, then QEMU, which connects to them and to our port as it starts. What starts is put on `started` at once. */
 async function startPrograms(
@@ -175,7 +133,7 @@ async function startPrograms(
     kernelArguments: [
       ...(options.swapBytes > 0 ? [`ACG_SWAP=${options.swapBytes}`] : []),
       ...(shareSocket ? ['ACG_SHARE=1'] : []),
-      ...(options.kernel.folder ? [`ACG_MODULES=${join(options.kernel.folder, 'lib/modules')}`] : []),
+      ...(options.kernel.folder ? [`ACG_MODULES="${join(options.kernel.folder, 'lib/modules')}"`] : []),
       ...options.kernelArguments,
     ],
     portSocket: join(folder, 'port'),
@@ -197,69 +155,4 @@ async function initramfsFor(kernel: LabKernel, swap: boolean): Promise<Buffer> {
   for (const name of names)
     entries.push({ path: `modules/${name}`, data: await readFile(join(kernel.folder!, 'boot-modules', name)) });
   return cpioArchive(entries);
-}
-
-/** The conversation over the port, from the guest's "ready" to the command's end. */
-async function converse(
-  socket: Socket,
-  options: GuestOptions,
-  begin: number,
-  stop: AbortController,
-  onReady: () => void,
-  { qemu, servers }: Programs,
-): Promise<Omit<GuestEnd, 'console'>> {
-  let ready: { guestKernel: string; at: number } | undefined;
-  let commandTimer: NodeJS.Timeout | undefined;
-  const start = (guestKernel: string) => {
-    onReady();
-    ready = { guestKernel, at: performance.now() };
-    socket.write(encodeFrame('S', encodeJob({ ...options.job, clockMs: Date.now() })));
-    options.onTerminal?.({
-      input: (data) => socket.write(encodeFrame('I', data)),
-      resize: (rows, columns) => socket.write(encodeFrame('W', `${rows} ${columns}`)),
-    });
-    if (options.timeoutMs > 0)
-      commandTimer = setTimeout(
-        () => stop.abort(new LabFailure('ACG_LAB_TIMEOUT', `still running after ${options.timeoutMs / 1000} s`)),
-        Math.min(options.timeoutMs, 2 ** 31 - 1), // a longer timer would go off at once
-      );
-  };
-  // before the command has started a boot can be tried again, afterwards not
-  const dead = (why: string) => (ready ? new LabFailure('ACG_LAB_DIED', why) : new BootFailure(why));
-  for (const server of servers) void server.exit().then((how) => stop.abort(dead(how)));
-  const take = async ({ type, payload }: Frame): Promise<CommandEnd | undefined> => {
-    switch (type) {
-      case 'R':
-        return void start(payload.toString());
-      case 'O':
-        return void (await options.onStdout(payload));
-      case 'E':
-        return void (await options.onStderr(payload));
-      case 'N':
-        return void options.onNotice(payload.toString());
-      case 'X':
-        return parseExitReport(payload.toString());
-      case 'F':
-        throw dead(payload.toString());
-      default:
-        throw dead(`unknown frame ${JSON.stringify(type)} from the guest`);
-    }
-  };
-  const reader = new FrameReader();
-  try {
-    for await (const chunk of socket)
-      for (const frame of reader.push(chunk)) {
-        const end = await take(frame);
-        if (end)
-          return {
-            ...end,
-            guestKernel: ready!.guestKernel,
-            bootMs: ready!.at - begin,
-            commandMs: performance.now() - ready!.at,
-          };
-      }
-    throw dead(await qemu.exit());
-  } finally {
-    clearTimeout(commandTimer);
-  }
 }

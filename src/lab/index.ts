@@ -1,5 +1,6 @@
 /** The lab: a microVM with a kernel that has everything, on the host's own root. */
-export { type GuestTerminal, LabFailure } from './guest.ts';
+export type { GuestTerminal } from './conversation.ts';
+export { LabFailure } from './failures.ts';
 export { findKernel, type LabKernel, listKernels } from './kernel.ts';
 export { fetchStockKernel } from './kernel-stock.ts';
 export { type LabPackage, labPackages, probeOf } from './packages.ts';

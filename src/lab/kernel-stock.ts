@@ -5,7 +5,7 @@ import { AcgError } from '../model/index.ts';
 import { type AptSource, debianMirror, parseDeb822Sources, parseOneLineSources } from './apt-sources.ts';
 import { cacheFolder } from './cache.ts';
 import { execute } from './execute.ts';
-import type { KernelRecord } from './kernel.ts';
+import type { KernelRecord, Say } from './kernel.ts';
 import { uncompressedKernel } from './kernel-image.ts';
 import { unpackBootModules } from './kernel-modules.ts';
 import { withLock } from './lock.ts';
@@ -23,8 +23,8 @@ const defaultMirror = 'http://deb.debian.org/debian';
  * at all. `refresh`: also when there is one already. Throws ACG_LAB_KERNEL.
  */
 export async function fetchStockKernel(
-  say: (notice: string) => void,
-  { refresh = false }: { refresh?: boolean } = {},
+  say: Say,
+  { refresh = false, signal }: { refresh?: boolean; signal?: AbortSignal | undefined } = {},
 ): Promise<void> {
   if (process.arch !== 'x64') throw new AcgError('ACG_LAB_KERNEL', `no stock kernel for ${process.arch} yet`);
   const tools = requirePackages(['debian-archive-keyring', 'xz-utils', 'kmod']);
@@ -36,11 +36,12 @@ export async function fetchStockKernel(
       join(root, '.lock'),
       async () => {
         const there = (await readdir(root)).some((entry) => entry.startsWith('stock-'));
-        if (refresh || !there) await fetchLocked(root, tools);
+        if (refresh || !there) await fetchLocked(root, tools, signal);
       },
       () => say('another process is fetching it: waiting'),
     );
   } catch (error) {
+    signal?.throwIfAborted();
     throw error instanceof AcgError
       ? error
       : new AcgError('ACG_LAB_KERNEL', (error as Error).message, { cause: error });
@@ -48,14 +49,18 @@ export async function fetchStockKernel(
   say(`kernel fetched in ${((Date.now() - begin) / 1000).toFixed(1)} s`);
 }
 
-async function fetchLocked(root: string, tools: { 'debian-archive-keyring': string; kmod: string }): Promise<void> {
+async function fetchLocked(
+  root: string,
+  tools: { 'debian-archive-keyring': string; kmod: string },
+  signal: AbortSignal | undefined,
+): Promise<void> {
   for (const left of await readdir(root)) if (left.startsWith('.new-')) await rm(join(root, left), { recursive: true });
   const mirror = await machineMirror();
   const failures: string[] = [];
   for (const suite of suites) {
     const work = await mkdtemp(join(root, '.new-'));
     try {
-      const apt = await privateApt(work, mirror, suite, tools['debian-archive-keyring']);
+      const apt = await privateApt(work, mirror, suite, tools['debian-archive-keyring'], signal);
       await apt('apt-get', ['-q', 'update']);
       const packages = await kernelPackages((name) => apt('apt-cache', ['show', '--no-all-versions', name]));
       await mkdir(join(work, 'packages'));
@@ -67,6 +72,7 @@ async function fetchLocked(root: string, tools: { 'debian-archive-keyring': stri
       await unpack(root, work, tools.kmod, `${metapackage} ${packages[0]!.version} from ${suite}`);
       return;
     } catch (error) {
+      signal?.throwIfAborted();
       failures.push(`${suite}: ${(error as Error).message}`);
     } finally {
       await rm(work, { recursive: true, force: true });
@@ -93,7 +99,13 @@ async function machineMirror(): Promise<string> {
 type Apt = (program: 'apt-get' | 'apt-cache', args: string[], cwd?: string) => Promise<Buffer>;
 
 /** apt with sources, lists, caches and package state of its own. The machine's apt.conf (proxies) still applies. */
-async function privateApt(work: string, mirror: string, suite: string, keyring: string): Promise<Apt> {
+async function privateApt(
+  work: string,
+  mirror: string,
+  suite: string,
+  keyring: string,
+  signal: AbortSignal | undefined,
+): Promise<Apt> {
   for (const folder of ['lists/partial', 'cache/archives/partial'])
     await mkdir(join(work, folder), { recursive: true });
   await writeFile(join(work, 'sources.list'), `deb [signed-by=${keyring} arch=amd64] ${mirror} ${suite} main\n`);
@@ -119,7 +131,7 @@ async function privateApt(work: string, mirror: string, suite: string, keyring: 
     'Acquire::http::Timeout=30',
   ];
   const options = settings.flatMap((setting) => ['-o', setting]);
-  return (program, args, cwd = work) => execute(program, [...options, ...args], { cwd });
+  return (program, args, cwd = work) => execute(program, [...options, ...args], { cwd, signal });
 }
 
 interface KernelPackage {

@@ -5,6 +5,9 @@ import { AcgError } from '../model/index.ts';
 import { cacheFolder } from './cache.ts';
 import { fetchStockKernel } from './kernel-stock.ts';
 
+/** Hears what people should know: what takes long. */
+export type Say = (notice: string) => void;
+
 /** What is written beside a kernel in the cache, as `kernel.json`. */
 export interface KernelRecord {
   /** `uname -r`. */
@@ -35,7 +38,7 @@ export interface LabKernel extends Partial<KernelRecord> {
  * TMPFS_XATTR, VIRTIO_PCI, VIRTIO_CONSOLE, VIRTIO_FS, OVERLAY_FS, UNIX98_PTYS, SIGNALFD, SERIAL_8250_CONSOLE, CGROUPS,
  * ZRAM for swap.
  */
-const known: Record<string, { provide: (say: (notice: string) => void) => Promise<void> }> = {
+const known: Record<string, { provide: (say: Say, options: { signal?: AbortSignal | undefined }) => Promise<void> }> = {
   stock: { provide: fetchStockKernel },
   'memcg-bpf': {
     provide: async () => {
@@ -62,16 +65,16 @@ export async function listKernels(name?: string): Promise<LabKernel[]> {
 /**
  * The kernel to boot for `stock`, `memcg-bpf` or the path of a bzImage (recognised by a slash). Fetches or builds what is
  * not in the cache; what is there is used at once, without a network. A path inside the cache's own layout brings its
- * modules along. `say` hears what takes long. Throws ACG_LAB_KERNEL.
+ * modules along.  Throws ACG_LAB_KERNEL.
  */
-export async function findKernel(name: string, say: (notice: string) => void): Promise<LabKernel> {
+export async function findKernel(name: string, say: Say, signal?: AbortSignal): Promise<LabKernel> {
   if (name.includes('/')) return kernelAt(resolve(name));
   const family = known[name];
   if (!family)
     throw new AcgError('ACG_LAB_KERNEL', `${name} is neither a path nor one of ${Object.keys(known).join(', ')}`);
   const [cached] = await listKernels(name);
   if (cached) return cached;
-  await family.provide(say);
+  await family.provide(say, { signal });
   const [made] = await listKernels(name);
   if (!made) throw new AcgError('ACG_LAB_KERNEL', `${name}: nothing in ${cacheFolder('kernels')} after fetching it`);
   return made;

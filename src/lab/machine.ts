@@ -24,10 +24,13 @@ const kernelCommandLine = ['console=ttyS0', 'quiet', 'panic=-1', 'oops=panic', '
 
 const mebibyte = 2 ** 20;
 
+/** QEMU separates sub-options by commas; one inside a value is written twice. */
+const optionValue = (value: string) => value.replaceAll(',', ',,');
+
 export function qemuArguments(m: MachineOptions): string[] {
   const memory = `${Math.ceil(m.memoryBytes / mebibyte)}M`;
   const disk = (name: string, tag: string, socket: string) => [
-    ...['-chardev', `socket,id=${name},path=${socket}`],
+    ...['-chardev', `socket,id=${name},path=${optionValue(socket)}`],
     ...['-device', `vhost-user-fs-pci,chardev=${name},tag=${tag}`],
   ];
   return [
@@ -36,8 +39,8 @@ export function qemuArguments(m: MachineOptions): string[] {
     ...['-smp', String(m.cpus), '-m', memory],
     // vhost-user devices read the guest's memory from outside of QEMU
     ...['-object', `memory-backend-memfd,id=mem,size=${memory},share=on`, '-numa', 'node,memdev=mem'],
-    ...['-chardev', `file,id=console,path=${m.consoleLog}`, '-serial', 'chardev:console'],
-    ...['-device', 'virtio-serial-pci', '-chardev', `socket,id=port,path=${m.portSocket}`],
+    ...['-chardev', `file,id=console,path=${optionValue(m.consoleLog)}`, '-serial', 'chardev:console'],
+    ...['-device', 'virtio-serial-pci', '-chardev', `socket,id=port,path=${optionValue(m.portSocket)}`],
     ...['-device', 'virtserialport,chardev=port,name=agentcgroup'],
     ...disk('root', 'hostroot', m.rootSocket),
     ...(m.shareSocket ? disk('share', 'share', m.shareSocket) : []),

@@ -5,7 +5,9 @@ import { join, resolve } from 'node:path';
 import { AcgError } from '../model/index.ts';
 import { chooseAccelerator, keepVerdict } from './accelerator.ts';
 import { cacheFolder } from './cache.ts';
-import { BootFailure, type GuestEnd, type GuestTerminal, LabFailure, runGuest } from './guest.ts';
+import type { GuestTerminal } from './conversation.ts';
+import { BootFailure, LabFailure } from './failures.ts';
+import { type GuestEnd, runGuest } from './guest.ts';
 import { findKernel } from './kernel.ts';
 import { requirePackages } from './packages.ts';
 
@@ -22,7 +24,7 @@ export interface LabOptions {
   swapBytes?: number | undefined;
   /** Of the command, 120 s unless said otherwise; 0: no limit. */
   timeoutMs?: number | undefined;
-  /** Of the boot, 60 s unless said otherwise. */
+  /** Of the boot, 90 s unless said otherwise. */
   bootTimeoutMs?: number | undefined;
   /** The guest's clock counts instructions (2 ns each) instead of following the host's. Needs TCG, so it never uses KVM. */
   deterministic?: boolean | undefined;
@@ -76,7 +78,7 @@ export async function runInLab(options: LabOptions): Promise<LabResult> {
   const say = options.onNotice ?? ((text: string) => void process.stderr.write(`lab: ${text}\n`));
   checkOptions(options);
   requirePackages(['qemu-system-x86', 'virtiofsd']);
-  const kernel = await findKernel(options.kernel ?? 'stock', say);
+  const kernel = await findKernel(options.kernel ?? 'stock', say, options.signal);
   let accelerator = options.deterministic ? 'tcg' : await chooseAccelerator(kernel, say, options.signal);
   const collected = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
 
@@ -99,7 +101,7 @@ export async function runInLab(options: LabOptions): Promise<LabResult> {
         cwd: resolve(options.cwd ?? process.cwd()),
         ...(options.terminal && { terminal: options.terminal }),
       },
-      bootTimeoutMs: options.bootTimeoutMs ?? 60_000,
+      bootTimeoutMs: options.bootTimeoutMs ?? 90_000,
       timeoutMs: options.timeoutMs ?? 120_000,
       signal: options.signal,
       onStdout: options.onStdout ?? ((chunk) => void collected.stdout.push(chunk)),

@@ -64,6 +64,9 @@ Examples:
       const result = await untilSignal((signal) => {
         const options: LabOptions = { ...labOptions(flags), argv, signal };
         return run(flags.json ? options : { ...options, onStdout: to(process.stdout), onStderr: to(process.stderr) });
+      }).catch((error: Error & { console?: string }) => {
+        if (flags.console && error.console) process.stderr.write(error.console);
+        throw error;
       });
       if (flags.json) {
         const { stdout, stderr, ...rest } = result;
@@ -131,8 +134,10 @@ function addKernel(lab: Command): void {
     .action(async ({ refresh, json }: { refresh?: boolean; json?: boolean }) => {
       const { fetchStockKernel, findKernel } = await import('../../lab/index.ts');
       const say = (text: string) => void process.stderr.write(`lab: ${text}\n`);
-      if (refresh) await fetchStockKernel(say, { refresh: true });
-      const { release, origin, image } = await findKernel('stock', say);
+      const { release, origin, image } = await untilSignal(async (signal) => {
+        if (refresh) await fetchStockKernel(say, { refresh, signal });
+        return findKernel('stock', say, signal);
+      });
       if (json) printJson({ name: 'stock', release, origin, image });
       else process.stdout.write(`${release} (${origin})\n`);
     });
