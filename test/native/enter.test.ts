@@ -65,6 +65,19 @@ describe.skipIf(cannotRun)(`agentcgroup-enter${cannotRun ? ` (${cannotRun})` : '
     expect(readFileSync('/proc/self/mountinfo', 'utf8')).toBe(mounts);
   });
 
+  test('where the shim stands over the shells, the environment cannot lead it to others', async () => {
+    await using session = await Session.start();
+    const command = [
+      '/usr/bin/env',
+      `AGENTCGROUP_SHIM_DIR=${session.shimDirectory}`,
+      'sh',
+      '-c',
+      'readlink /proc/$$/exe; :',
+    ];
+    const { stdout } = await enter(session, ['--way', 'mount'], command);
+    expect(stdout).toBe('/run/agentcgroup/shim/real/dash\n');
+  });
+
   test('inside another session the real shells are found behind its shim', async () => {
     await using session = await Session.start();
     const inner = [

@@ -327,6 +327,17 @@ print(os.waitpid(child.pid, 0)[1])`;
       await session.daemon.listen();
     });
 
+    test('one that does not know the call: the note again', async () => {
+      await using session = await Session.start();
+      const running = session.run(session.shim('bash'), bash('sleep 0.6'));
+      await until(() => session.daemon.calls[0]?.pid !== undefined);
+      session.daemon.forget = true;
+      await session.daemon.die();
+      await session.daemon.listen();
+      expect((await running).code).toBe(0);
+      expect(getXattr(session.daemon.calls[0]!.cgroup, 'user.agentcgroup.exit')!.toString()).toMatch(/^0 \d+$/);
+    });
+
     test('again and again: no command is disturbed', async () => {
       await using session = await Session.start();
       const running = Array.from({ length: 8 }, (_, i) =>
@@ -340,6 +351,47 @@ print(os.waitpid(child.pid, 0)[1])`;
       }
       expect((await Promise.all(running)).map(({ code }) => code)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
       expect(session.daemon.calls.every(({ ended }) => ended)).toBe(true);
+    });
+  });
+
+  describe('system calls that a sandbox refuses', () => {
+    /** Starts the shim under a seccomp filter that answers one system call with an error. */
+    const filtered = (call: { x64: number; arm64: number }, errno: number) => `import ctypes, os, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
+code = lambda c, jt, jf, k: struct.pack('HBBI', c, jt, jf, k)
+program = code(0x20, 0, 0, 0) + code(0x15, 0, 1, ${call[process.arch as 'x64']}) + code(0x06, 0, 0, 0x50000 | ${errno}) + code(0x06, 0, 0, 0x7fff0000)
+buffer = ctypes.create_string_buffer(program)
+filter = ctypes.create_string_buffer(struct.pack('HxxxxxxP', 4, ctypes.addressof(buffer)))
+assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, filter) == 0
+os.execv(sys.argv[1], ['bash', '-c', 'cat /proc/self/cgroup; exit 7'])`;
+    const [EPERM, ENOSYS] = [1, 38];
+
+    test('clone3: the child moves itself before it execs', async () => {
+      await using session = await Session.start();
+      const script = filtered({ x64: 435, arm64: 435 }, ENOSYS);
+      const { stdout, code } = await session.run('/usr/bin/env', [
+        'env',
+        'python3',
+        '-c',
+        script,
+        session.shim('bash'),
+      ]);
+      expect(stdout).toMatch(/\/tool-1$/m);
+      expect(code).toBe(7);
+    });
+
+    test('connect: no daemon for this one, known at once', async () => {
+      await using session = await Session.start({ waitMs: 60_000 });
+      const script = filtered({ x64: 42, arm64: 203 }, EPERM);
+      const { stdout, code } = await session.run('/usr/bin/env', [
+        'env',
+        'python3',
+        '-c',
+        script,
+        session.shim('bash'),
+      ]);
+      expect(stdout).toMatch(/\/agent$/m);
+      expect(code).toBe(7);
     });
   });
 

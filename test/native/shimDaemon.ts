@@ -44,6 +44,8 @@ export interface Answer {
 export class ShimDaemon {
   readonly calls: SeenCall[] = [];
   answer: (open: Open) => Answer = () => ({});
+  /** Every RESUME is refused. */
+  forget = false;
   readonly #session: string;
   readonly #socket: string;
   readonly #connections = new Set<Socket>();
@@ -103,10 +105,15 @@ export class ShimDaemon {
         call!.pid = message.pid;
         return undefined;
       case 'ended':
-        call!.ended = message;
-        socket.end(encode({ type: 'closed', text: this.answer(call!.open).closed ?? '' }));
+        if (!call) return undefined;
+        call.ended = message;
+        socket.end(encode({ type: 'closed', text: this.answer(call.open).closed ?? '' }));
         return undefined;
       case 'resume': {
+        if (this.forget) {
+          socket.end(encode({ type: 'error', code: 'ACG_NO_CALL', text: message.call }));
+          return undefined;
+        }
         const known = this.calls.find(({ cgroup }) => cgroup.endsWith(`/${message.call}`))!;
         known.resumed = true;
         socket.write(encode({ type: 'resumed' }));
