@@ -14,7 +14,7 @@ describe('limits really hold', () => {
   let report: Record<string, any>;
 
   beforeAll(async () => {
-    const guest = await runInLab({ argv: [process.execPath, script], timeoutMs: 180_000 });
+    const guest = await runInLab({ argv: [process.execPath, script], timeoutMs: 240_000 });
     expect(guest.exitCode, `${guest.stderr}\n${guest.console.slice(-4000)}`).toBe(0);
     report = JSON.parse(guest.stdout.toString());
   }, 280_000);
@@ -120,7 +120,7 @@ describe('limits really hold', () => {
 
 test('doctor in the lab: tier sched-ext at least, and it exits 0', async () => {
   const main = resolve(import.meta.dirname, '../../bin/agentcgroup.js');
-  const guest = await runInLab({ argv: [process.execPath, main, 'doctor', '--json'] });
+  const guest = await runInLab({ argv: [process.execPath, main, 'doctor', '--json'], timeoutMs: 240_000 });
   expect(guest.exitCode, guest.stderr.toString()).toBe(0);
   const report = JSON.parse(guest.stdout.toString());
   expect(report.able).toBe(true);
