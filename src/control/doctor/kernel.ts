@@ -25,7 +25,11 @@ export function privilegeRows(status: string): Capability[] {
     if (mask === undefined) return unknown(name, 'no CapEff in /proc/self/status');
     return (BigInt(`0x${mask}`) >> BigInt(bit)) & 1n
       ? yes(name, use)
-      : no(name, `this process lacks it: ${use}`, `root has ${name}, unless a container took it away: give it back`);
+      : no(
+          name,
+          `this process lacks it: ${use}`,
+          `run as root; a container may take ${name} from root too: have it added`,
+        );
   });
 }
 

@@ -33,10 +33,15 @@ export function verdict(rows: readonly Capability[]): Verdict {
   };
   const able = state(needed) === 'yes';
   const tier = tierOf(state);
-  const missing = needed.filter((name) => states.get(name) !== 'yes');
-  if (!able) return { able, tier, summary: `agentcgroup cannot work here: ${missing.join(', ')} missing.` };
+  if (!able) {
+    const blocked = needed.filter((name) => states.get(name) === 'no');
+    const summary = blocked.length
+      ? `agentcgroup cannot work here, for want of: ${blocked.join(', ')}.`
+      : `could not tell whether agentcgroup works here: ${needed.filter((name) => states.get(name) !== 'yes').join(', ')} could not be tried.`;
+    return { able, tier, summary };
+  }
   const those = (wanted: string) => abilities.filter(([, names]) => state(names) === wanted).map(([what]) => what);
-  const parts = [`gives every tool call a cgroup of its own and ends it whole`];
+  const parts = ['gives every tool call a cgroup of its own and ends it whole'];
   if (those('yes').length) parts.push(`it can ${those('yes').join(', ')}`);
   if (those('no').length) parts.push(`it cannot ${those('no').join(', ')}`);
   if (those('unknown').length) parts.push(`could not tell whether it can ${those('unknown').join(', ')}`);

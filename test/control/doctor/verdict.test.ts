@@ -31,7 +31,8 @@ test('tiers', () => {
 test('what is missing is said', () => {
   const { able, summary } = verdict(rows({ delegation: 'no' }));
   expect(able).toBe(false);
-  expect(summary).toContain('delegation');
+  expect(summary).toContain('cannot work here, for want of: delegation.');
+  expect(verdict(rows({ 'born inside': 'unknown' })).summary).toMatch(/^could not tell .*born inside/);
   expect(verdict(rows({ 'memory controller': 'no' })).summary).toMatch(/cannot limit and measure the memory of a call/);
   expect(verdict(rows({ BPF: 'unknown' })).summary).toMatch(/could not tell whether it can throttle/);
   expect(verdict([]).able).toBe(false);
