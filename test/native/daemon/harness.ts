@@ -77,7 +77,7 @@ export class TestDaemon {
   /** `agentcgroup run` of this daemon, to its end. */
   run(options: string[], agent: string[], input = ''): { status: number | null; stdout: string; stderr: string } {
     const args = [cli, 'run', '--quiet', '--run-dir', this.paths.runDir, ...options, '--', ...agent];
-    return spawnSync(process.execPath, args, { encoding: 'utf8', input, timeout: 60_000 });
+    return spawnSync(process.execPath, args, { encoding: 'utf8', input, timeout: 280_000 });
   }
 
   /** A session without `run`: processes are put into its agent leaf by `spawn`. */
