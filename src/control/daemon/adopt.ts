@@ -72,7 +72,7 @@ async function adoptCalls(
       adoption.removed.push(cgroup.path);
       continue;
     }
-    const call = new Call(cgroup, kept.data);
+    const call = new Call(cgroup, kept.data, engine.controllers);
     session.calls.set(call.id, call);
     session.records.delete(call.id);
     adoption.calls++;

@@ -18,12 +18,14 @@ export class Call {
   feedback: Feedback | undefined;
   /** Settles when the call's cgroup is gone and its record written. */
   readonly ended = Promise.withResolvers<CallRecord>();
+  readonly #controllers: Controllers;
   readonly #beginMonotonic = performance.now();
   #end: { t: number; durationMs: number } | undefined;
 
-  constructor(cgroup: Cgroup, kept: KeptCall) {
+  constructor(cgroup: Cgroup, kept: KeptCall, controllers: Controllers) {
     this.cgroup = cgroup;
     this.kept = kept;
+    this.#controllers = controllers;
   }
 
   get id(): string {
@@ -42,6 +44,11 @@ export class Call {
     const durationMs = this.kept.start < t - lived - 1000 ? t - this.kept.start : lived;
     this.#end = { t, durationMs };
     this.kept = { ...this.kept, exitCode, signal };
+  }
+
+  /** Processes of this call that the OOM killer took so far. */
+  oomKills(): number {
+    return this.#controllers.has('memory') ? (this.cgroup.read('memory.events')?.oomKill ?? 0) : 0;
   }
 
   /** The record so far; complete once the call has ended. Reads the cgroup's counters, so take it before the cgroup goes. */
@@ -70,32 +77,33 @@ export class Call {
         killedBy: this.killedBy,
         feedback: this.feedback,
       }),
-      ...callUsage(this.cgroup),
+      ...callUsage(this.cgroup, this.#controllers),
     };
   }
 }
 
-/**
- * Makes the cgroup of call `number` beside the agent leaf and sets its ceilings. Returns what could not be enforced, in
- * words. When anything fails the cgroup is removed again.
- */
+/** Controllers that calls have here: what needs another one is neither set nor read, which is known once and for all calls. */
+export type Controllers = ReadonlySet<string>;
+
+/** Makes the cgroup of call `number` beside the agent leaf and sets its ceilings. When anything fails the cgroup is removed again. */
 export function createCallCgroup(
   session: Cgroup,
   number: number,
   limits: CallLimits,
-): { cgroup: Cgroup; notEnforced: string[] } {
+  controllers: Controllers,
+): Cgroup {
   const cgroup = session.create(callName(number));
   try {
-    const written = [cgroup.write('pids.max', limits.pids)];
-    if (limits.memoryMaxBytes !== undefined) {
-      written.push(
-        cgroup.write('memory.max', limits.memoryMaxBytes),
-        cgroup.write('memory.high', limits.memoryHighBytes ?? 'max'),
-        // the call is killed as a whole, and only the call
-        cgroup.write('memory.oom.group', true),
-      );
-    } else written.push(cgroup.write('memory.oom.group', true));
-    return { cgroup, notEnforced: written.flatMap((w) => (w.enforced ? [] : [`${w.file}: ${w.why}`])) };
+    if (controllers.has('pids')) cgroup.write('pids.max', limits.pids);
+    if (controllers.has('memory')) {
+      // the call is killed as a whole, and only the call
+      cgroup.write('memory.oom.group', true);
+      if (limits.memoryMaxBytes !== undefined) {
+        cgroup.write('memory.max', limits.memoryMaxBytes);
+        cgroup.write('memory.high', limits.memoryHighBytes ?? 'max');
+      }
+    }
+    return cgroup;
   } catch (error) {
     cgroup.tryRemove();
     throw error;

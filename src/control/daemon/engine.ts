@@ -9,7 +9,7 @@ import {
 import { parsePlace, type Root } from '../cgroup/index.ts';
 import type { Ended, Open } from '../intercept/index.ts';
 import { setXattr } from '../native/index.ts';
-import { Call, createCallCgroup, oomFeedback } from './call.ts';
+import { Call, type Controllers, createCallCgroup, oomFeedback } from './call.ts';
 import { CALL_XATTR, type KeptCall } from './kept.ts';
 import { callLimits } from './limits.ts';
 import { cgroupDirectoryOf, decodeWaitStatus, identify, onGone } from './processes.ts';
@@ -31,7 +31,8 @@ export type Opening = { verdict: 'plain' } | { verdict: 'contained'; session: Se
  */
 export class Engine {
   readonly sessions = new Map<string, Session>();
-  readonly root: Pick<Root, 'cgroup' | 'mount'>;
+  readonly root: Pick<Root, 'cgroup' | 'mount' | 'enabled'>;
+  readonly controllers: Controllers;
   readonly #traces: TraceStore;
   readonly #report: (error: unknown, doing: string) => void;
   readonly #owners = new Map<string, { close(): void }>();
@@ -39,11 +40,12 @@ export class Engine {
 
   /** `report` hears of every failure that no caller waits for. */
   constructor(
-    root: Pick<Root, 'cgroup' | 'mount'>,
+    root: Pick<Root, 'cgroup' | 'mount' | 'enabled'>,
     traces: TraceStore,
     report: (error: unknown, doing: string) => void,
   ) {
     this.root = root;
+    this.controllers = new Set(root.enabled);
     this.#traces = traces;
     this.#report = report;
   }
@@ -142,7 +144,7 @@ export class Engine {
       throw new AcgError('ACG_LIMIT', `${session.calls.size} calls of session ${session.id} run already`);
     const number = session.nextCall();
     const limits = callLimits(session.kept.limits);
-    const { cgroup, notEnforced } = createCallCgroup(session.cgroup, number, limits);
+    const cgroup = createCallCgroup(session.cgroup, number, limits, this.controllers);
     if (session.kept.uid !== 0) delegate(cgroup, session.kept.uid);
     const kept = measured<KeptCall>({
       version: 1,
@@ -155,12 +157,12 @@ export class Engine {
       agentCallId: request.env.AGENTCGROUP_CALL_ID ?? request.env.CODEX_TOOL_CALL_ID,
       agentSessionId: request.env.CLAUDE_CODE_SESSION_ID ?? request.env.CODEX_SESSION_ID ?? request.env.PI_SESSION_ID,
       via: 'shim',
-      limitBytes: notEnforced.some((n) => n.startsWith('memory.max')) ? undefined : limits.memoryMaxBytes,
+      limitBytes: this.controllers.has('memory') ? limits.memoryMaxBytes : undefined,
       shim: identify(shimPid),
       background: false,
     });
     setXattr(cgroup.path, CALL_XATTR, JSON.stringify(kept));
-    const call = new Call(cgroup, kept);
+    const call = new Call(cgroup, kept, this.controllers);
     session.calls.set(call.id, call);
     return { verdict: 'contained', session, call };
   }
@@ -173,7 +175,7 @@ export class Engine {
     const { exitCode, signal } = decodeWaitStatus(ended.status);
     call.shellEnded(exitCode, signal);
     call.keep();
-    if ((call.cgroup.read('memory.events')?.oomKill ?? 0) > 0) {
+    if (call.oomKills() > 0) {
       call.killedBy = 'oom';
       call.feedback = oomFeedback(call.record(session.id, session.kept.tenant));
     }

@@ -52,6 +52,7 @@ export class Sampler {
   }
 
   #write(cgroup: Cgroup, place: Pick<SampleRecord, 'session' | 'scope' | 'call'>, t: number): void {
+    if (!this.#engine.controllers.has('memory')) return;
     const sample = sampleOf(cgroup, place, t);
     if (sample) this.#traces.write(place.session, sample);
   }

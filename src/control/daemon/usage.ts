@@ -12,17 +12,18 @@ export function measured<T extends object>(fields: { [K in keyof T]: T[K] | unde
 }
 
 /** What a call has used in all, from its cgroup's own counters. Fields whose controller is missing are absent. */
-export function callUsage(cgroup: Cgroup): Usage {
+export function callUsage(cgroup: Cgroup, controllers: ReadonlySet<string>): Usage {
   const cpu = cgroup.read('cpu.stat');
-  const io = cgroup.read('io.stat');
-  const events = cgroup.read('memory.events');
+  const io = controllers.has('io') ? cgroup.read('io.stat') : undefined;
+  const memory = controllers.has('memory');
+  const events = memory ? cgroup.read('memory.events') : undefined;
   return measured<Usage>({
-    peakBytes: cgroup.read('memory.peak'),
+    peakBytes: memory ? cgroup.read('memory.peak') : undefined,
     cpuUserUsec: cpu?.userUsec,
     cpuSystemUsec: cpu?.systemUsec,
     ioReadBytes: io?.reduce((sum, device) => sum + device.readBytes, 0),
     ioWriteBytes: io?.reduce((sum, device) => sum + device.writeBytes, 0),
-    maxPids: cgroup.read('pids.peak'),
+    maxPids: controllers.has('pids') ? cgroup.read('pids.peak') : undefined,
     oomKilled: events && events.oomKill > 0,
   });
 }
