@@ -19,8 +19,11 @@ export interface MachineOptions {
   consoleLog: string;
 }
 
-/** Panic at the first oops and end QEMU with it: a broken kernel must not look like a slow command. */
-const kernelCommandLine = ['console=ttyS0', 'quiet', 'panic=-1', 'oops=panic', 'mitigations=off'];
+/**
+ * Panic at the first oops and end QEMU with it: a broken kernel must not look like a slow command. Not `quiet`: the
+ * console goes to a file, and a boot that hangs must leave a trace of where.
+ */
+const kernelCommandLine = ['console=ttyS0', 'panic=-1', 'oops=panic', 'mitigations=off'];
 
 const mebibyte = 2 ** 20;
 
