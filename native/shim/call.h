@@ -26,9 +26,12 @@ enum answer {
   CANCELLED,  // *cancelled_by ended the wait
 };
 
-// open.c: asks for a cgroup and waits for the answer, which an admission may delay.
-enum answer call_open(struct call *call, int argc, char *const argv[], char *const envp[], struct acg_reply *reply,
-                      int *cancelled_by);
+// open.c: asks the daemon for a cgroup. One attempt, so that the daemon works while the shim gets ready.
+enum connected call_ask(struct call *call, int argc, char *const argv[], char *const envp[]);
+
+// Waits for the answer, which an admission may delay; asks again while nobody has heard the question. `asked` is what
+// call_ask returned.
+enum answer call_await(struct call *call, enum connected asked, struct acg_reply *reply, int *cancelled_by);
 
 // supervise.c: stays with the running shell. Returns its wait status.
 int call_supervise(struct call *call, struct rusage *usage);

@@ -75,10 +75,10 @@ static int run_contained(const struct acg_reply *reply, char *const argv[], char
   return WIFEXITED(status) ? WEXITSTATUS(status) : end_by(WTERMSIG(status));
 }
 
-static int open_and_run(int argc, char *const argv[], char *const envp[]) {
+static int run_as_answered(enum connected asked, char *const argv[], char *const envp[]) {
   struct acg_reply reply;
   int signal = 0;
-  switch (call_open(&call, argc, argv, envp, &reply, &signal)) {
+  switch (call_await(&call, asked, &reply, &signal)) {
     case CANCELLED:
       daemon_hang_up(&call.daemon);
       return end_by(signal);
@@ -117,7 +117,8 @@ int main(int argc, char *argv[], char *envp[]) {
   }
   // A shell inside a call stays inside it; outside of sessions there is nothing to do.
   if (!place_in_agent_leaf()) return run_plainly(argv, envp);
+  const enum connected asked = call_ask(&call, argc, argv, envp);
   place_configure(&call.place);
   if (!signals_take(&call.signals)) return run_plainly(argv, envp);
-  return open_and_run(argc, argv, envp);
+  return run_as_answered(asked, argv, envp);
 }

@@ -112,17 +112,21 @@ static enum answer wait_for_answer(struct call *call, long long deadline, struct
   }
 }
 
-enum answer call_open(struct call *call, int argc, char *const argv[], char *const envp[], struct acg_reply *reply,
-                      int *cancelled_by) {
-  static struct acg_frame question;
+// Kept for another attempt.
+static struct acg_frame question;
+
+enum connected call_ask(struct call *call, int argc, char *const argv[], char *const envp[]) {
+  const enum connected connected = daemon_connect(&call->daemon, call->place.directory);
   put_question(&question, call, argc, argv, envp);
+  if (connected == CONNECTED && !daemon_send(&call->daemon, &question, call->place.wait_ms)) return NOT_YET;
+  return connected;
+}
+
+enum answer call_await(struct call *call, enum connected asked, struct acg_reply *reply, int *cancelled_by) {
   const long long deadline = now_ms() + call->place.wait_ms;
-  enum answer answer = NO_DAEMON;
-  for (;;) {
-    const enum connected connected = daemon_connect(&call->daemon, call->place.directory);
-    if (connected == NEVER) break;
-    if (connected == CONNECTED && daemon_send(&call->daemon, &question, call->place.wait_ms)) {
-      answer = wait_for_answer(call, deadline, reply, cancelled_by);
+  while (asked != NEVER) {
+    if (asked == CONNECTED) {
+      const enum answer answer = wait_for_answer(call, deadline, reply, cancelled_by);
       if (answer != NO_DAEMON) return answer;
     }
     // A daemon that is being restarted: it may come back in time.
@@ -130,6 +134,8 @@ enum answer call_open(struct call *call, int argc, char *const argv[], char *con
     const long long left = deadline - now_ms();
     if (left <= 0) break;
     if ((*cancelled_by = wait_a_while(call, left < RETRY_MS ? left : RETRY_MS))) return CANCELLED;
+    asked = daemon_connect(&call->daemon, call->place.directory);
+    if (asked == CONNECTED && !daemon_send(&call->daemon, &question, call->place.wait_ms)) asked = NOT_YET;
   }
   daemon_hang_up(&call->daemon);
   return NO_DAEMON;
