@@ -3,7 +3,7 @@ import { formatDuration, formatSize } from '../../model/index.ts';
 import { type CommandClass, typicalBytes } from './command.ts';
 import { type Draft, modeOf, present, sayOfCall } from './draft.ts';
 import { type Scope, scopesOf } from './scopes.ts';
-import { type Call, rankOf, type State } from './state.ts';
+import { type Call, rankOf, type State, sessionBudget } from './state.ts';
 
 /** A `memory:high` hint promises more than a medium call (1 GiB), unknown how much. */
 const HIGH_NEED = 2 * 2 ** 30;
@@ -18,7 +18,7 @@ export function needOf(state: State, call: Call): number {
   const hinted = call.hint.memory === 'high' ? HIGH_NEED : call.hint.memory;
   const budget = Math.min(
     state.tenants[call.tenant]?.budget ?? Number.MAX_SAFE_INTEGER,
-    state.config.session.budget ?? Number.MAX_SAFE_INTEGER,
+    sessionBudget(state.config, state.sessions[call.session]) ?? Number.MAX_SAFE_INTEGER,
   );
   return Math.min(hinted ?? typicalBytes[call.class], budget);
 }

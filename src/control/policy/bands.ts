@@ -10,7 +10,7 @@
 import type { Action, Ceiling, Target } from './actions.ts';
 import { type Draft, modeOf, present } from './draft.ts';
 import { type Scope, scopesOf } from './scopes.ts';
-import { type Applied, type Call, rankOf } from './state.ts';
+import { type Applied, type Call, rankOf, sessionBudget } from './state.ts';
 import { wants } from './victims.ts';
 
 const MIB = 2 ** 20;
@@ -51,7 +51,7 @@ export function protect(d: Draft): void {
     write(d, { kind: 'session', session: s.id }, s.sessionApplied, {
       min: s.applied.min,
       low: ofSession,
-      max: limits.budget ?? 'max',
+      max: sessionBudget(state.config, s) ?? 'max',
     });
     lowOfTenant.set(s.tenant, (lowOfTenant.get(s.tenant) ?? 0) + ofSession);
   }

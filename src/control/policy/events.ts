@@ -20,7 +20,8 @@ export interface Usage {
 }
 
 export type PolicyEvent =
-  | { type: 'session-start'; session: string; tenant: string; priority?: Priority }
+  /** `budget`: the most memory this session may use, bytes; absent: as configured. */
+  | { type: 'session-start'; session: string; tenant: string; priority?: Priority; budget?: number }
   | { type: 'session-end'; session: string }
   /** A call asks to start. Answered by admit, hold or refuse, in this step or (after hold) a later one. */
   | { type: 'call-request'; call: string; session: string; hint?: Hint; class?: CommandClass }

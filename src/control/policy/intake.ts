@@ -122,6 +122,7 @@ const rows: { [T in PolicyEvent['type']]: (d: Draft, e: Of<T>) => void } = {
       id: e.session,
       tenant: e.tenant,
       priority: boundedPriority(tenant.priority, e.priority),
+      ownBudget: e.budget ?? null,
       baseline: 0,
       agent: nothingSeen(d.now),
       applied: nothingApplied(),

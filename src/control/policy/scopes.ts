@@ -1,6 +1,6 @@
 /** Where memory has a limit: the node, tenants with a budget, sessions with a budget. The ladder looks at each alike. */
 import { type Draft, present } from './draft.ts';
-import { type Call, marks, type Session } from './state.ts';
+import { type Call, marks, type Session, sessionBudget } from './state.ts';
 
 export interface Scope {
   /** Key in the state's tables: `node`, `tenant NAME`, `session ID`. */
@@ -79,19 +79,12 @@ export function scopesOf(d: Draft): Scope[] {
           calls.filter((c) => c.tenant === t.name),
         ),
       );
-  const budget = state.config.session.budget;
-  if (budget !== undefined)
-    for (const s of sessions)
-      found.push(
-        scope(
-          d,
-          `session ${s.id}`,
-          `session ${s.id}`,
-          budget,
-          [s],
-          calls.filter((c) => c.session === s.id),
-        ),
-      );
+  for (const s of sessions) {
+    const budget = sessionBudget(state.config, s);
+    if (budget === undefined) continue;
+    const own = calls.filter((c) => c.session === s.id);
+    found.push(scope(d, `session ${s.id}`, `session ${s.id}`, budget, [s], own));
+  }
   return found;
 }
 

@@ -50,6 +50,8 @@ export interface Session {
   id: string;
   tenant: string;
   priority: Priority;
+  /** Its own budget; null: as configured. */
+  ownBudget: number | null;
   /** What the agent needs while nothing runs: learned, rises slowly, falls quickly. */
   baseline: number;
   agent: Seen;
@@ -194,6 +196,13 @@ export function rankOf(state: State, call: Call, now: number): number {
   const overstayed = call.hint.durationMs !== undefined && now - call.startedAt > call.hint.durationMs;
   const background = call.hint.priority === 'background' || call.phase === 'background';
   return overstayed || background ? Math.max(0, rank - 1) : rank;
+}
+
+/** The most memory a session may use, bytes: its own budget, never above the configured one; undefined: no limit. */
+export function sessionBudget(config: Config, s: Pick<Session, 'ownBudget'> | undefined): number | undefined {
+  const configured = config.session.budget;
+  const own = s?.ownBudget ?? configured;
+  return own === undefined ? undefined : Math.min(own, configured ?? own);
 }
 
 /** A lower session priority than the tenant's is taken, a higher one is not. */
