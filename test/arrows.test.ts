@@ -9,6 +9,7 @@ const allowed: Record<string, string[]> = {
   'control/policy': ['model'],
   'control/native': ['model'],
   'control/cgroup': ['model', 'control/native'],
+  'control/record': ['model', 'trace', 'control/cgroup', 'control/native'],
   'control/kernel': ['model', 'control/native'],
   'control/doctor': ['model', 'control/native', 'control/cgroup', 'control/kernel'],
   'control/intercept': ['model', 'control/native', 'control/cgroup'],

@@ -14,6 +14,7 @@ export const commands: Record<string, () => Promise<Add>> = {
   daemon: async () => (await import('./commands/daemon.ts')).addDaemon,
   config: async () => (await import('./commands/config.ts')).addConfig,
   demo: async () => (await import('./commands/demo.ts')).addDemo,
+  record: async () => (await import('./commands/record.ts')).addRecord,
   trace: async () => (await import('./commands/trace.ts')).addTrace,
   bpf: async () => (await import('./commands/bpf.ts')).addBpf,
   lab: async () => (await import('./commands/lab.ts')).addLab,

@@ -129,6 +129,13 @@ const table = {
     status: 400,
     exit: 65,
   },
+  // control/record
+  ACG_RECORD_TARGET: {
+    what: 'there is nothing of that name to record',
+    remedy: 'name a running session, cgroup, container or process',
+    status: 404,
+    exit: 66,
+  },
   // lab
   ACG_LAB_PACKAGE: {
     what: 'an OS package that the lab needs is missing',

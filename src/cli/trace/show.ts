@@ -59,7 +59,10 @@ function timeLine(s: ImportedSession, start: number, end: number): string {
   const span = Math.max(1, end - start);
   const column = (t: number) => Math.min(WIDTH - 1, Math.max(0, Math.floor(((t - start) / span) * WIDTH)));
   const memory = new Array<number>(WIDTH).fill(0);
+  const last = column(s.samples.at(-1)?.t ?? start);
   for (const x of s.samples) if (ofWholeSession(x)) memory[column(x.t)] = Math.max(memory[column(x.t)]!, x.memoryBytes);
+  // between two samples the memory is that of the earlier one
+  for (let i = 1; i < WIDTH; i++) if (memory[i] === 0 && i <= last) memory[i] = memory[i - 1]!;
   const peak = Math.max(...memory);
   const running = new Array<number>(WIDTH).fill(0);
   for (const c of s.calls)
