@@ -17,5 +17,6 @@ export const commands: Record<string, () => Promise<Add>> = {
   record: async () => (await import('./commands/record.ts')).addRecord,
   trace: async () => (await import('./commands/trace.ts')).addTrace,
   bpf: async () => (await import('./commands/bpf.ts')).addBpf,
+  characterize: async () => (await import('./commands/characterize.ts')).addCharacterize,
   lab: async () => (await import('./commands/lab.ts')).addLab,
 };

@@ -20,8 +20,8 @@ export interface Reaction {
   controller: string;
   reaction_s: number;
   /** Per cent of bursts that have ended, and per cent that have reached their top. */
-  over: number;
-  topped: number;
+  over: number | null;
+  topped: number | null;
   bursts: number;
 }
 
@@ -80,6 +80,12 @@ async function pastCalls(store: Store, seed: number): Promise<(PastCall & { set:
 
 async function reactionsOf(store: Store): Promise<Reaction[]> {
   const found: Reaction[] = [];
+  // a burst cannot be seen to rise faster than the samples are apart: where that is slower than the controller, say nothing
+  const apart = await store.rows(
+    'SELECT set_name, quantile_cont(dt_s, 0.5) AS dt FROM samples_used GROUP BY GROUPING SETS ((set_name), ())',
+  );
+  const seen = (set: unknown, reaction_s: number) =>
+    Number(apart.find((a) => a.set_name === set)?.dt ?? Number.POSITIVE_INFINITY) <= reaction_s;
   for (const { name, reaction_s } of controllers) {
     const rows = await store.rows(
       `SELECT set_name, 100 * avg((length_s <= ${reaction_s})::INTEGER) AS over_, 100 * avg((rise_s <= ${reaction_s})::INTEGER) AS topped,
@@ -90,8 +96,8 @@ async function reactionsOf(store: Store): Promise<Reaction[]> {
         set: String(r.set_name ?? everything),
         controller: name,
         reaction_s,
-        over: Number(r.over_),
-        topped: Number(r.topped),
+        over: seen(r.set_name, reaction_s) ? Number(r.over_) : null,
+        topped: seen(r.set_name, reaction_s) ? Number(r.topped) : null,
         bursts: Number(r.n),
       });
   }
@@ -257,7 +263,13 @@ function reactionFinding(all: readonly Reaction[], sets: readonly string[]): Fin
       Object.fromEntries(
         controllers.map(({ name }) => {
           const r = all.find((x) => x.set === set && x.controller === name);
-          return [name, r ? counted(r.topped, r.bursts) : none('no bursts')];
+          if (!r) return [name, none('no bursts')];
+          return [
+            name,
+            r.topped === null
+              ? none('the samples are further apart than this controller takes')
+              : counted(r.topped, r.bursts),
+          ];
         }),
       ),
   );

@@ -114,6 +114,8 @@ export const tables = {
     class_time: 'VARCHAR',
     class_spike: 'VARCHAR',
     class: 'VARCHAR',
+    /** The beginning of the command, for people. */
+    label: 'VARCHAR',
     start_s: 'DOUBLE',
     dur_s: 'DOUBLE',
     /** Start within the sampled window, 0..1. */

@@ -38,6 +38,7 @@ export function callRows(id: number, calls: readonly CallRecord[], series: Serie
       class_time: command ? paperClass(text, 'time') : null,
       class_spike: command ? paperClass(text, 'spike') : null,
       class: kind,
+      label: call.command === undefined ? null : normal(call.command).slice(0, 80),
       start_s: (call.start - start) / 1000,
       dur_s: call.end === undefined ? null : (call.end - call.start) / 1000,
       progress: first !== undefined && window > 0 ? (call.start - first) / window : null,
