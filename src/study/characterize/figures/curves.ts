@@ -96,8 +96,7 @@ export function curveFigure(spec: CurveFigure, all: readonly Curve[]): Figure {
         yAxis: valueAxis(
           {
             name: spec.above ? `% of ${spec.what} above${tail ? ' (logarithmic)' : ''}` : `% of ${spec.what} up to`,
-            min: 0,
-            max: 100,
+            ...(tail ? { log: true, min: 0.01, max: 100 } : { min: 0, max: 100 }),
           },
           'y',
         ),

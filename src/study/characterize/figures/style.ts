@@ -33,6 +33,7 @@ export function frame(width: number, legend: readonly string[]): EChartsCoreOpti
             data: [...legend],
             top: 0,
             left: 'center',
+            width: Math.round(width * 0.88),
             itemGap: 14,
             itemWidth: 26,
             textStyle: { color: ink, fontSize: 12 },
@@ -58,7 +59,7 @@ function legendRows(legend: readonly string[], width: number): number {
   let used = 0;
   for (const name of legend) {
     const own = name.length * 7 + 46;
-    if (used + own > width - 20 && used > 0) {
+    if (used + own > width * 0.88 && used > 0) {
       rows++;
       used = 0;
     }

@@ -182,7 +182,7 @@ function headline(finding: Finding, set: string): string {
   const text = parts
     .map((part) => {
       const sound = shown(d.sound[part]?.value);
-      const paper = d.paper ? shown(d.paper[part]?.value) : null;
+      const paper = d.paper?.[part] ? shown(d.paper[part].value) : null;
       const name = partName(part);
       const value = paper === null || paper === sound ? `<b>${esc(sound)}</b>` : `${esc(paper)} → <b>${esc(sound)}</b>`;
       return `${name ? `${esc(name)} ` : ''}${value}`;
