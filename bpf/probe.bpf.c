@@ -28,7 +28,7 @@ extern struct mem_cgroup *bpf_get_mem_cgroup(struct cgroup_subsys_state *css) __
 extern unsigned long bpf_mem_cgroup_usage(struct mem_cgroup *memcg) __ksym __weak;
 extern void bpf_put_mem_cgroup(struct mem_cgroup *memcg) __ksym __weak;
 extern int bpf_task_work_schedule_resume(struct task_struct *task, struct bpf_task_work *work, void *map,
-					 int (*callback)(void *map, void *key, void *value)) __ksym __weak;
+					 int (*callback)(struct bpf_map *map, void *key, void *value)) __ksym __weak;
 
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(tracing, struct task_struct *task)
@@ -72,7 +72,7 @@ int BPF_PROG(memcg_kfuncs, struct cgroup *cgrp, const char *path)
 	return 0;
 }
 
-static int done(void *map, void *key, void *value)
+static int done(struct bpf_map *map, void *key, void *value)
 {
 	return 0;
 }

@@ -59,6 +59,10 @@ enum {
 	BPF_RB_FORCE_WAKEUP = 2,
 };
 
+/* Complete, since libbpf compares prototypes of kernel functions by kind of type. */
+struct bpf_map {
+	__u32 id;
+};
 struct bpf_timer {
 	__u64 opaque[2];
 } __attribute__((aligned(8)));

@@ -14,4 +14,4 @@ export type { LoadedProgram } from './program.ts';
 export type { Hook, LoadOptions, ProgramSpec } from './spec.ts';
 export { type BpfStatus, bpfStatus, type PinnedMap, type PinnedProgram, unloadAll } from './status.ts';
 export { AcgCgroup, AcgEvent, type Kind } from './wire.ts';
-export type { ExecEvent, ExitEvent, ForkEvent, OomEvent, SampleEvent } from './wire-events.ts';
+export type { ExecEvent, ExitEvent, ForkEvent, OomEvent, OutsideEvent, SampleEvent } from './wire-events.ts';

@@ -68,6 +68,15 @@ export class LoadedProgram implements Disposable {
   }
 
   /**
+   * Runs that the kernel left out, by program, where there were any: it does not enter a program that is running on the same CPU
+   * already (one task preempted in it, the next arriving). Such an event is in no counter of the program itself.
+   */
+  misses(): Record<string, number> {
+    const counts = [...this.#programs].map(([name, { fd }]) => [name, bpf().programInfo(fd).misses] as const);
+    return Object.fromEntries(counts.filter(([, count]) => count > 0));
+  }
+
+  /**
    * Attaches a struct_ops map: one loaded with `later`, detached before, or ejected by the kernel (a scheduler that stalled).
    * Throws ACG_BPF_LOAD with errno's name: EBUSY when another scheduler is there.
    */

@@ -2,7 +2,7 @@ import { constants } from 'node:os';
 import { AcgEventExec, AcgEventExit, AcgEventFork, AcgEventOom, AcgEventSample } from './wire.ts';
 
 /** What the events say beyond their head, in JavaScript's terms. Sizes are bytes, times nanoseconds. */
-export type Decoded = ForkEvent | ExecEvent | ExitEvent | SampleEvent | OomEvent;
+export type Decoded = ForkEvent | ExecEvent | OutsideEvent | ExitEvent | SampleEvent | OomEvent;
 
 export interface ForkEvent {
   type: 'fork';
@@ -10,9 +10,7 @@ export interface ForkEvent {
   comm: string;
 }
 
-export interface ExecEvent {
-  /** `outside`: the agent started it, not through our shim: a candidate for adoption. */
-  type: 'exec' | 'outside';
+interface Exec {
   ppid: number;
   comm: string;
   /** The arguments as the process sees them; cut at 1 KiB. */
@@ -20,6 +18,15 @@ export interface ExecEvent {
   /** Bytes of the arguments before cutting, each with its NUL. */
   argvBytes: number;
   exe: { dev: number; ino: bigint };
+}
+
+export interface ExecEvent extends Exec {
+  type: 'exec';
+}
+
+/** An exec by the agent itself, not through our shim: a candidate for adoption. */
+export interface OutsideEvent extends Exec {
+  type: 'outside';
 }
 
 export interface ExitEvent {
@@ -68,12 +75,10 @@ function argvOf(args: Uint8Array, length: number): string[] {
     .filter((_, i, all) => all.length > 1 || text !== '' || i > 0);
 }
 
-const exec =
-  <T extends 'exec' | 'outside'>(type: T) =>
-  (record: Uint8Array): ExecEvent => {
-    const { ppid, comm, args, argsLen, argsTotal, exe } = AcgEventExec.decode(record);
-    return { type, ppid, comm, argv: argvOf(args, argsLen), argvBytes: argsTotal, exe };
-  };
+function execOf(record: Uint8Array): Exec {
+  const { ppid, comm, args, argsLen, argsTotal, exe } = AcgEventExec.decode(record);
+  return { ppid, comm, argv: argvOf(args, argsLen), argvBytes: argsTotal, exe };
+}
 
 type Decoder = ((record: Uint8Array) => Decoded) & { type?: Decoded['type'] };
 
@@ -86,7 +91,7 @@ const table: [number, Decoded['type'], (record: Uint8Array) => Decoded][] = [
       return { type: 'fork', child, comm };
     },
   ],
-  [2, 'exec', exec('exec')],
+  [2, 'exec', (record) => ({ type: 'exec', ...execOf(record) })],
   [
     3,
     'exit',
@@ -108,7 +113,7 @@ const table: [number, Decoded['type'], (record: Uint8Array) => Decoded][] = [
       };
     },
   ],
-  [4, 'outside', exec('outside')],
+  [4, 'outside', (record) => ({ type: 'outside', ...execOf(record) })],
   [
     5,
     'sample',
