@@ -18,6 +18,7 @@ struct call {
   char id[ACG_MAX_CALL];
   size_t id_length;
   pid_t shell;
+  bool announced;  // STARTED has been sent
 };
 
 enum answer {
@@ -38,6 +39,10 @@ int call_supervise(struct call *call, struct rusage *usage);
 
 // finish.c: reports the end, shows what the daemon has to say; without a daemon leaves a note on the cgroup.
 void call_finish(struct call *call, int status, const struct rusage *usage);
+
+// started.c: tells the daemon, once, that the command runs. Not at once but when it has run for a while or has ended: the
+// daemon's awakening would compete with the start of the shell, in which nobody has an interest.
+void call_announce(struct call *call);
 
 // resume.c: speaks up again at a daemon that was started anew. False: not now.
 bool call_resume(struct call *call);

@@ -49,6 +49,7 @@ static bool receive_by(struct call *call, long long deadline, struct acg_reply *
 // One attempt to close the call properly.
 static bool close_call(struct call *call, int status, const struct rusage *usage) {
   if (call->daemon.socket < 0 && !call_resume(call)) return false;
+  call_announce(call);
   if (!send_ended(call, status, usage)) return false;
   const long long deadline = now_ms() + call->place.wait_ms;
   struct acg_reply reply;

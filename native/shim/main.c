@@ -48,12 +48,8 @@ static pid_t start_shell(const struct acg_reply *reply, struct child_request *re
   return child_start(request);
 }
 
-// The command runs: tell the daemon, and let go of everything that is the command's.
+// The command runs: let go of everything that is the command's.
 static void step_aside(void) {
-  static struct acg_frame frame;
-  acg_begin(&frame, ACG_STARTED);
-  acg_put_u32(&frame, ACG_TAG_PID, (uint32_t)call.shell);
-  daemon_send(&call.daemon, &frame, call.place.wait_ms);  // if it is gone, supervision notices
   say_keep();
   const int keep[] = {call.daemon.socket, call.signals.fd, call.cgroup};
   close_all_but(keep, sizeof keep / sizeof *keep);

@@ -3,6 +3,7 @@
 
 bool call_resume(struct call *call) {
   if (daemon_connect(&call->daemon, call->place.directory) != CONNECTED) return false;
+  call->announced = true;  // this message says it
   static struct acg_frame frame;
   acg_begin(&frame, ACG_RESUME);
   acg_put(&frame, ACG_TAG_CALL, call->id, call->id_length);

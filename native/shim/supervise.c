@@ -64,6 +64,7 @@ int call_supervise(struct call *call, struct rusage *usage) {
       if (received == RECEIVED && reply.type != ACG_RESUMED) daemon_hang_up(&call->daemon);
     }
     if (canary < 0 && now_ms() >= canary_at) {
+      call_announce(call);
       canary = canary_make();
       canary_at = now_ms() + 50 * CANARY_AFTER_MS;  // the next attempt, should there be no process to have
     }

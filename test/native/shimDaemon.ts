@@ -135,7 +135,11 @@ export class ShimDaemon {
     if (opened?.verdict && opened.verdict !== 'contained') socket.write(reply);
     else if (!socket.destroyed) {
       const fd = openSync(call.cgroup, 'r');
-      sendWithFd(socket, reply, fd);
+      try {
+        sendWithFd(socket, reply, fd);
+      } catch {
+        // killed meanwhile: its end of the socket says so
+      }
       closeSync(fd);
     }
     return call;
