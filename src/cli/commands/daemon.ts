@@ -6,6 +6,8 @@ interface Options {
   runDir?: string;
   traceDir?: string;
   cgroupRoot?: string;
+  config?: string;
+  dryRun?: boolean;
   memory?: string;
   idleExit?: number;
   logLevel: string;
@@ -19,6 +21,8 @@ export function addDaemon(program: Command): void {
     .option('--run-dir <dir>', 'folder of the sockets (default: /run/agentcgroup)')
     .option('--trace-dir <dir>', 'folder of the traces (default: /var/lib/agentcgroup/traces)')
     .option('--memory <size>', 'memory.max of the whole tree, for all tenants together (e.g. 48G)')
+    .option('--config <file>', 'configuration (default: /etc/agentcgroup/agentcgroup.yaml, if there)')
+    .option('--dry-run', 'decide and log everything, do nothing')
     .option('--idle-exit <seconds>', 'leave after so long without a session, and take the empty tree along', Number)
     .option('--log-level <level>', 'trace, debug, info, warn or error', 'info')
     .addHelpText(
@@ -35,12 +39,17 @@ Examples:
     .action(async (options: Options) => {
       const { parseSize } = await import('../../model/index.ts');
       const nodeMemoryBytes = options.memory === undefined ? undefined : parseSize(options.memory);
-      const [{ daemonPaths, startDaemon }, { pino }] = await Promise.all([
+      const [{ daemonPaths, loadConfig, startDaemon }, { pino }] = await Promise.all([
         import('../../control/daemon/index.ts'),
         import('pino'),
       ]);
       const log = pino({ level: options.logLevel }, pino.destination({ dest: 2, sync: true }));
+      const configure = () => {
+        const { config } = loadConfig(options.config);
+        return options.dryRun ? { ...config, dryRun: true } : config;
+      };
       const daemon = await startDaemon({
+        config: configure(),
         paths: daemonPaths(options),
         version,
         log,
@@ -60,7 +69,14 @@ Examples:
       if (options.idleExit) whenIdle(daemon, options.idleExit, () => stop('idle'));
       process.once('SIGTERM', stop);
       process.once('SIGINT', stop);
-      process.on('SIGHUP', () => {});
+      process.on('SIGHUP', () => {
+        try {
+          daemon.reconfigure(configure());
+          log.info('configuration read again');
+        } catch (error) {
+          log.error({ err: error }, 'the configuration stays as it was');
+        }
+      });
     });
 }
 

@@ -73,8 +73,7 @@ async function adoptCalls(
       continue;
     }
     const call = new Call(cgroup, kept.data, engine.controllers);
-    session.calls.set(call.id, call);
-    session.records.delete(call.id);
+    engine.takeCall(session, call);
     adoption.calls++;
     const failed = (error: unknown) => report(error, `adopt call ${call.id}`);
     resumeCall(engine, session, call, failed).catch(failed);

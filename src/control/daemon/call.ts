@@ -1,8 +1,8 @@
-import { type CallRecord, type CallStatus, type Feedback, formatSize } from '../../model/index.ts';
+import type { CallRecord, CallStatus, Feedback } from '../../model/index.ts';
 import { type Cgroup, callName } from '../cgroup/index.ts';
 import { setXattr } from '../native/index.ts';
+import type { KillReason } from '../policy/index.ts';
 import { CALL_XATTR, type KeptCall } from './kept.ts';
-import type { CallLimits } from './limits.ts';
 import { callUsage, measured } from './usage.ts';
 
 /** A tool call under way: its cgroup, what is kept of it, and what only its end can tell. */
@@ -15,6 +15,11 @@ export class Call {
   /** The largest process seen by the sampler. */
   peakProcess: { comm: string; rssBytes: number } | undefined;
   killedBy: CallRecord['killedBy'] | undefined;
+  /** Why the policy killed it. */
+  killReason: KillReason | undefined;
+  pauses = { throttledMs: 0, frozenMs: 0 };
+  readonly explanations: { t: number; text: string }[] = [];
+  #watches: { close(): void }[] = [];
   feedback: Feedback | undefined;
   /** Settles when the call's cgroup is gone and its record written. */
   readonly ended = Promise.withResolvers<CallRecord>();
@@ -46,6 +51,28 @@ export class Call {
     this.kept = { ...this.kept, exitCode, signal };
   }
 
+  /** The hard ceiling that stands now. */
+  #limit(): number | undefined {
+    const limit = this.#controllers.has('memory') ? this.cgroup.read('memory.max') : undefined;
+    return limit === 'max' ? undefined : limit;
+  }
+
+  /** Calls back when the kernel notifies one of the call's counters of limits met, until `unwatch`. */
+  watch(onMemory: () => void, onPids: () => void): void {
+    if (this.state !== 'running' || !this.cgroup.exists()) return;
+    if (this.#controllers.has('memory')) this.#watches.push(this.cgroup.watch('memory.events', onMemory));
+    if (this.#controllers.has('pids')) this.#watches.push(this.cgroup.watch('pids.events', onPids));
+  }
+
+  unwatch(): void {
+    for (const watch of this.#watches.splice(0)) watch.close();
+  }
+
+  /** Did a fork fail at the limit of processes? */
+  pidsLimited(): boolean {
+    return this.#controllers.has('pids') && (this.cgroup.read('pids.events')?.max ?? 0) > 0;
+  }
+
   /** Processes of this call that the OOM killer took so far. */
   oomKills(): number {
     return this.#controllers.has('memory') ? (this.cgroup.read('memory.events')?.oomKill ?? 0) : 0;
@@ -71,11 +98,17 @@ export class Call {
         durationMs: this.#end?.durationMs,
         exitCode: this.#end && (kept.exitCode ?? null),
         signal: this.#end && (kept.signal ?? null),
-        limitBytes: kept.limitBytes,
+        limitBytes: this.#limit(),
         background: kept.background,
         peakProcess: this.peakProcess,
         killedBy: this.killedBy,
         feedback: this.feedback,
+        hint: kept.hint,
+        hintErrors: kept.hintErrors,
+        heldMs: kept.heldMs,
+        throttledMs: this.pauses.throttledMs || undefined,
+        frozenMs: this.pauses.frozenMs || undefined,
+        explanations: this.explanations.length > 0 ? this.explanations : undefined,
       }),
       ...callUsage(this.cgroup, this.#controllers),
     };
@@ -85,45 +118,17 @@ export class Call {
 /** Controllers that calls have here: what needs another one is neither set nor read, which is known once and for all calls. */
 export type Controllers = ReadonlySet<string>;
 
-/** Makes the cgroup of call `number` beside the agent leaf and sets its ceilings. When anything fails the cgroup is removed again. */
-export function createCallCgroup(
-  session: Cgroup,
-  number: number,
-  limits: CallLimits,
-  controllers: Controllers,
-): Cgroup {
+/**
+ * Makes the cgroup of call `number` beside the agent leaf, killed as a whole or not at all by the OOM killer. Its ceilings
+ * are the policy's business.
+ */
+export function createCallCgroup(session: Cgroup, number: number, controllers: Controllers): Cgroup {
   const cgroup = session.create(callName(number));
   try {
-    if (controllers.has('pids')) cgroup.write('pids.max', limits.pids);
-    if (controllers.has('memory')) {
-      // the call is killed as a whole, and only the call
-      cgroup.write('memory.oom.group', true);
-      if (limits.memoryMaxBytes !== undefined) {
-        cgroup.write('memory.max', limits.memoryMaxBytes);
-        cgroup.write('memory.high', limits.memoryHighBytes ?? 'max');
-      }
-    }
+    if (controllers.has('memory')) cgroup.write('memory.oom.group', true);
     return cgroup;
   } catch (error) {
     cgroup.tryRemove();
     throw error;
   }
-}
-
-/** What the model gets to read on stderr when its call was killed for memory. */
-export function oomFeedback(record: CallRecord): Feedback | undefined {
-  if (!record.oomKilled) return undefined;
-  const peak = record.peakBytes === undefined ? '' : ` after reaching ${formatSize(record.peakBytes)}`;
-  const limit = record.limitBytes === undefined ? '' : `; its limit is ${formatSize(record.limitBytes)}`;
-  const process =
-    record.peakProcess &&
-    ` The largest process was ${record.peakProcess.comm} (${formatSize(record.peakProcess.rssBytes)}).`;
-  return measured<Feedback>({
-    kind: 'oom',
-    text: `this command was stopped for memory${peak}${limit}.${process ?? ''} It is a limit, not an error in the code.`,
-    advice: 'Do less at once: fewer workers, one file or one test at a time, a smaller input.',
-    peakBytes: record.peakBytes,
-    limitBytes: record.limitBytes,
-    process: record.peakProcess?.comm,
-  });
 }

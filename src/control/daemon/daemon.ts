@@ -1,8 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import type { Logger } from 'pino';
-import type { Health } from '../../model/index.ts';
-import { openRoot } from '../cgroup/index.ts';
+import type { Config, Health } from '../../model/index.ts';
+import { type Cgroup, openRoot } from '../cgroup/index.ts';
 import { adoptTree } from './adopt.ts';
 import { buildApi, listen } from './api.ts';
 import { Engine } from './engine.ts';
@@ -18,12 +18,15 @@ export interface DaemonOptions {
   log: Logger;
   /** --cgroup-root: where our tree stands. Found when absent. */
   cgroupRoot?: string;
-  /** memory.max of the whole tree: what all tenants may use together. */
+  config: Config;
+  /** memory.max of the whole tree: what all tenants may use together. Instead of the configured node.memory. */
   nodeMemoryBytes?: number;
 }
 
 export interface Daemon {
   health(): Health;
+  /** Takes a new configuration, running calls untouched. The limit of the tree's root stays as it was at the start. */
+  reconfigure(config: Config): void;
   /** Stops serving. Sessions and calls go on; the next daemon re-adopts them. */
   close(): Promise<void>;
 }
@@ -47,8 +50,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 
   const report = (error: unknown, doing: string) => log.error({ err: error }, `could not ${doing}`);
   const notes = root.missing.map(({ controller, why }) => `no ${controller} controller: ${why}`);
-  if (options.nodeMemoryBytes !== undefined) {
-    const written = await root.cgroup.writeSlowly('memory.max', options.nodeMemoryBytes);
+  const limit = options.nodeMemoryBytes ?? options.config.node.memory;
+  if (limit !== 'auto') {
+    const written = await root.cgroup.writeSlowly('memory.max', limit);
     if (!written.enforced) notes.push(`${written.file}: ${written.why}`);
   }
   const node = {
@@ -58,11 +62,18 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     tier: 'cgroup' as const,
   };
   const traces = new TraceStore(paths.traceDir, node, report);
-  const engine = new Engine(root, traces, report);
+  const engine = new Engine(
+    root,
+    traces,
+    options.config,
+    capacityOf(root.cgroup, options.config),
+    report,
+    (explanation) => log.info(explanation, explanation.text),
+  );
   const adoption = await adoptTree(engine, (session) => traces.calls(session), report);
   if (adoption.sessions || adoption.removed.length) log.info(adoption, 'took over what an earlier daemon left');
 
-  const sampler = new Sampler(engine, traces);
+  const sampler = new Sampler(engine, traces, report);
   cleanup.defer(() => sampler.close());
   const health = (): Health => ({
     status: notes.length ? 'degraded' : 'ok',
@@ -86,5 +97,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   cleanup.defer(() => engine.release());
   log.info({ cgroupRoot: root.cgroup.path, runDir: paths.runDir, traceDir: paths.traceDir, notes }, 'ready');
   const running = cleanup.move();
-  return { health, close: () => running.disposeAsync() };
+  const reconfigure = (config: Config) => engine.policy.send({ type: 'config', config });
+  return { health, reconfigure, close: () => running.disposeAsync() };
+}
+
+/** What all sessions together may use, bytes: the limit of the tree's root, or what the machine has less the reserve. */
+function capacityOf(root: Cgroup, config: Config): number {
+  const limit = root.read('memory.max');
+  const machine = Math.max(totalmem() - config.node.reserve, totalmem() / 2);
+  return typeof limit === 'number' ? Math.min(limit, machine) : machine;
 }

@@ -1,56 +1,91 @@
+import { constants } from 'node:os';
 import { relative } from 'node:path';
 import {
   AcgError,
   type CallRecord,
   type CallStatus,
+  type Config,
   type SessionRequest,
   type SessionStatus,
 } from '../../model/index.ts';
-import { parsePlace, type Root } from '../cgroup/index.ts';
+import { type Cgroup, parsePlace, type Root, tenantName } from '../cgroup/index.ts';
 import type { Ended, Open } from '../intercept/index.ts';
 import { setXattr } from '../native/index.ts';
-import { Call, type Controllers, createCallCgroup, oomFeedback } from './call.ts';
+import {
+  commandClass,
+  type Explanation,
+  feedbackFor,
+  feedbackText,
+  HINT_VARIABLE,
+  hintOf,
+  hintRecord,
+  type KillReason,
+  type Target,
+} from '../policy/index.ts';
+import { Call, type Controllers, createCallCgroup } from './call.ts';
 import { CALL_XATTR, type KeptCall } from './kept.ts';
-import { callLimits } from './limits.ts';
+import { PolicyDriver } from './policy-driver.ts';
 import { cgroupDirectoryOf, decodeWaitStatus, identify, onGone } from './processes.ts';
-import { createSession, delegate, type Session, shareProtection } from './session.ts';
+import { redactor } from './redact.ts';
+import { createSession, delegate, type Session } from './session.ts';
 import type { TraceStore } from './trace-store.ts';
 import { measured } from './usage.ts';
 
-/** More at once in one session is a runaway agent, not work. */
-const MAX_RUNNING_CALLS = 1024;
-/** What is kept of a command; the shim has cut it to 64 KiB already, and an xattr holds no more than that. */
-const MAX_COMMAND = 16 * 1024;
-
-/** The outcome of a shim's question. */
+/** The answer to a shim's question. */
 export type Opening = { verdict: 'plain' } | { verdict: 'contained'; session: Session; call: Call };
+
+/** A call that has asked to start and has no answer yet. */
+interface Waiting {
+  session: Session;
+  start(): void;
+  refuse(error: AcgError): void;
+}
+
+type Report = (error: unknown, doing: string) => void;
 
 /**
  * All sessions and calls of this node, and what happens to them. Owns the tree below `root`: nobody else makes or removes
- * cgroups there. Holds no state that the cgroups (xattrs) and traces do not hold too.
+ * cgroups there. Holds no state that the cgroups (xattrs) and traces do not hold too, but the policy's, which starts afresh.
  */
 export class Engine {
   readonly sessions = new Map<string, Session>();
   readonly root: Pick<Root, 'cgroup' | 'mount' | 'enabled'>;
   readonly controllers: Controllers;
+  readonly policy: PolicyDriver;
   readonly #traces: TraceStore;
-  readonly #report: (error: unknown, doing: string) => void;
+  readonly #report: Report;
+  readonly #explained: (explanation: Explanation) => void;
   readonly #owners = new Map<string, { close(): void }>();
   readonly #endings = new Map<string, Promise<SessionStatus>>();
+  readonly #waiting = new Map<string, Waiting>();
 
-  /** `report` hears of every failure that no caller waits for. */
+  /** `report` hears of every failure that no caller waits for, `explained` of every decision. `capacityBytes`: for all sessions together. */
   constructor(
     root: Pick<Root, 'cgroup' | 'mount' | 'enabled'>,
     traces: TraceStore,
-    report: (error: unknown, doing: string) => void,
+    config: Config,
+    capacityBytes: number,
+    report: Report,
+    explained: (explanation: Explanation) => void,
   ) {
     this.root = root;
     this.controllers = new Set(root.enabled);
     this.#traces = traces;
     this.#report = report;
+    this.#explained = explained;
+    const hands = {
+      cgroupOf: (target: Target) => this.#cgroupOf(target),
+      admit: (call: string) => this.#waiting.get(call)?.start(),
+      refuse: (call: string, text: string) => this.#waiting.get(call)?.refuse(new AcgError('ACG_LIMIT', text)),
+      kill: (call: string, reason: KillReason) => this.#killForPolicy(call, reason),
+      explain: (explanation: Explanation) => this.#explain(explanation),
+      cpuWeightOf: (target: Target) =>
+        target.kind === 'session' ? this.sessions.get(target.session)?.kept.limits.cpuWeight : undefined,
+    };
+    this.policy = new PolicyDriver(config, capacityBytes, this.controllers, hands, report);
   }
 
-  /** Throws ACG_BAD_REQUEST, ACG_SESSION_EXISTS, ACG_TRACE_WRITE, CgroupFileError; then nothing of the session is left. */
+  /** Throws ACG_BAD_REQUEST, ACG_SESSION_EXISTS, ACG_LIMIT, ACG_TRACE_WRITE, CgroupFileError; then nothing of the session is left. */
   async createSession(
     request: SessionRequest,
     requester: { pid: number; uid: number },
@@ -58,6 +93,7 @@ export class Engine {
   ): Promise<SessionStatus> {
     const owner = request.owned ? identify(requester.pid) : undefined;
     if (request.owned && !owner) throw new AcgError('ACG_BAD_REQUEST', 'the owner is gone already');
+    this.#checkRoom(request.tenant ?? 'default');
     const session = createSession(this.root.cgroup, request, owner, request.uid ?? requester.uid, now);
     try {
       await this.take(session);
@@ -69,12 +105,26 @@ export class Engine {
     return this.status(session);
   }
 
+  #checkRoom(tenant: string): void {
+    const { tenants } = this.policy.config;
+    const most = Object.hasOwn(tenants, tenant) ? tenants[tenant]!.maxSessions : 1000;
+    const running = [...this.sessions.values()].filter((session) => session.kept.tenant === tenant).length;
+    if (running >= most) throw new AcgError('ACG_LIMIT', `tenant ${tenant} has ${running} sessions`);
+  }
+
   /** Puts a session, new or re-adopted, under this engine's care. */
   async take(session: Session): Promise<void> {
     await this.#traces.open(session.kept);
     this.sessions.set(session.id, session);
-    shareProtection(session.cgroup.parent);
-    const { owner } = session.kept;
+    const { tenant, priority, limits, owner } = session.kept;
+    const budget = limits.memoryBytes;
+    this.policy.send({
+      type: 'session-start',
+      session: session.id,
+      tenant,
+      priority,
+      ...(budget !== undefined && { budget }),
+    });
     if (owner)
       this.#owners.set(
         session.id,
@@ -82,7 +132,7 @@ export class Engine {
       );
   }
 
-  /** Kills all that the session started, waits for it, removes its cgroups. Asked twice, both get the one answer. */
+  /** Kills all that the session started, waits for it, removes its cgroups. Asked twice, both get the one answer. Throws ACG_NO_SESSION. */
   endSession(id: string, result: { exitCode?: number | null; signal?: string | null } = {}): Promise<SessionStatus> {
     const session = this.sessions.get(id);
     if (!session) throw new AcgError('ACG_NO_SESSION', id);
@@ -98,17 +148,19 @@ export class Engine {
     session.state = 'ending';
     this.#owners.get(session.id)?.close();
     this.#owners.delete(session.id);
+    for (const waiting of this.#waiting.values())
+      if (waiting.session === session) waiting.refuse(new AcgError('ACG_NO_SESSION', `${session.id} is ending`));
     for (const call of session.calls.values()) call.killedBy ??= 'session';
     session.cgroup.kill();
     await session.cgroup.waitEmpty();
     for (const call of [...session.calls.values()]) await this.finish(session, call);
     session.agentOomKilled ||= (session.agent.read('memory.events')?.oomKill ?? 0) > 0;
     await session.cgroup.remove();
+    this.policy.send({ type: 'session-end', session: session.id });
     session.state = 'ended';
     session.end = Date.now();
     this.sessions.delete(session.id);
     this.#endings.delete(session.id);
-    shareProtection(session.cgroup.parent);
     // the last session of a tenant takes the tenant's cgroup along; a new one may be on its way in
     session.cgroup.parent.tryRemove();
     const { end, agentOomKilled } = session;
@@ -135,36 +187,130 @@ export class Engine {
     return { session, inCall: place!.kind === 'call' };
   }
 
-  /** A shim asks to run a command: makes the call's cgroup. Throws ACG_FOREIGN_SESSION, ACG_LIMIT, CgroupFileError. */
-  open(shimPid: number, request: Open, now = Date.now()): Opening {
+  /**
+   * A shim asks to run a command. Answers when the policy lets the call in, at once as a rule; the call's cgroup is made
+   * then. An aborted `signal` takes the question back. Throws ACG_FOREIGN_SESSION, ACG_NO_SESSION, ACG_LIMIT, CgroupFileError.
+   */
+  async open(shimPid: number, request: Open, signal: AbortSignal): Promise<Opening> {
     const { session, inCall } = this.#whereIs(shimPid);
     if (inCall) return { verdict: 'plain' };
     if (session.state !== 'running') throw new AcgError('ACG_NO_SESSION', `${session.id} is ending`);
-    if (session.calls.size >= MAX_RUNNING_CALLS)
-      throw new AcgError('ACG_LIMIT', `${session.calls.size} calls of session ${session.id} run already`);
+    const command = commandOf(request);
+    const { hint, errors } = hintOf({ environment: request.env[HINT_VARIABLE], command });
     const number = session.nextCall();
-    const limits = callLimits(session.kept.limits);
-    const cgroup = createCallCgroup(session.cgroup, number, limits, this.controllers);
-    if (session.kept.uid !== 0) delegate(cgroup, session.kept.uid);
     const kept = measured<KeptCall>({
       version: 1,
       call: `${session.id}.${number}`,
       number,
-      start: now,
+      start: Date.now(),
       tool: 'Bash',
-      command: commandOf(request),
+      command: redactor(this.policy.config.record)(command),
       cwd: request.cwd || undefined,
       agentCallId: request.env.AGENTCGROUP_CALL_ID ?? request.env.CODEX_TOOL_CALL_ID,
       agentSessionId: request.env.CLAUDE_CODE_SESSION_ID ?? request.env.CODEX_SESSION_ID ?? request.env.PI_SESSION_ID,
       via: 'shim',
-      limitBytes: this.controllers.has('memory') ? limits.memoryMaxBytes : undefined,
+      feedbackAs: request.env.AGENTCGROUP_FEEDBACK === 'json' ? 'json' : undefined,
+      hint: Object.keys(hint).length > 0 ? hintRecord(hint) : undefined,
+      hintErrors: errors.length > 0 ? errors : undefined,
       shim: identify(shimPid),
       background: false,
     });
+    const call = await this.#admitted(session, kept, signal, () =>
+      this.policy.send({
+        type: 'call-request',
+        call: kept.call,
+        session: session.id,
+        hint,
+        class: commandClass(command),
+      }),
+    );
+    // off the way of the answer: the first breach is not due for a while
+    setImmediate(() => this.#watch(session, call));
+    return { verdict: 'contained', session, call };
+  }
+
+  /** Asks the policy and makes the call when it is let in. */
+  #admitted(session: Session, kept: KeptCall, signal: AbortSignal, ask: () => void): Promise<Call> {
+    const { promise, resolve, reject } = Promise.withResolvers<Call>();
+    const asked = performance.now();
+    const settle = (outcome: () => void) => {
+      if (!this.#waiting.delete(kept.call)) return;
+      signal.removeEventListener('abort', takeBack);
+      outcome();
+    };
+    const takeBack = () =>
+      settle(() => {
+        this.policy.send({ type: 'call-cancel', call: kept.call });
+        reject(new AcgError('ACG_NO_CALL', `${kept.call} was given up while it waited`));
+      });
+    this.#waiting.set(kept.call, {
+      session,
+      refuse: (error) => settle(() => reject(error)),
+      start: () =>
+        settle(() => {
+          try {
+            resolve(this.#start(session, kept, performance.now() - asked));
+          } catch (error) {
+            this.policy.send({ type: 'call-end', call: kept.call });
+            reject(error);
+          }
+        }),
+    });
+    signal.addEventListener('abort', takeBack);
+    ask();
+    return promise;
+  }
+
+  #start(session: Session, kept: KeptCall, waitedMs: number): Call {
+    const cgroup = createCallCgroup(session.cgroup, kept.number, this.controllers);
+    if (session.kept.uid !== 0) delegate(cgroup, session.kept.uid);
+    // an answer in the same step is no wait
+    if (waitedMs >= 1 && Date.now() - kept.start >= 1) kept.heldMs = Math.round(waitedMs);
     setXattr(cgroup.path, CALL_XATTR, JSON.stringify(kept));
     const call = new Call(cgroup, kept, this.controllers);
     session.calls.set(call.id, call);
-    return { verdict: 'contained', session, call };
+    return call;
+  }
+
+  #watch(session: Session, call: Call): void {
+    let seen = { high: 0, max: 0, oomKill: 0 };
+    const target = { call: call.id };
+    const onMemory = () => {
+      const events = call.cgroup.read('memory.events');
+      if (!events || session.state !== 'running') return;
+      const current = call.cgroup.read('memory.current');
+      const breach = (ceiling: 'high' | 'max') =>
+        this.policy.send({ type: 'breach', target, ceiling, ...(current !== undefined && { current }) });
+      if (events.max > seen.max) breach('max');
+      else if (events.high > seen.high) breach('high');
+      if (events.oomKill > seen.oomKill) this.policy.send({ type: 'oom-kill', target });
+      seen = events;
+    };
+    try {
+      call.watch(onMemory, () => this.policy.send({ type: 'pids-breach', call: call.id }));
+    } catch (error) {
+      this.#report(error, `watch call ${call.id}`);
+    }
+  }
+
+  /** Puts a call that an earlier daemon opened under this engine's care. */
+  takeCall(session: Session, call: Call): void {
+    session.calls.set(call.id, call);
+    session.records.delete(call.id);
+    // whatever the last daemon had paused: its reasons are gone with it
+    if (call.cgroup.read('cgroup.freeze')) call.cgroup.write('cgroup.freeze', false);
+    const { command, environment } = { command: call.kept.command ?? '', environment: undefined };
+    const { hint } = hintOf({ command, environment });
+    const startedAt = performance.now() - (Date.now() - call.kept.start);
+    this.policy.send({
+      type: 'call-start',
+      call: call.id,
+      session: session.id,
+      hint,
+      class: commandClass(command),
+      startedAt,
+    });
+    this.#watch(session, call);
   }
 
   /**
@@ -175,12 +321,40 @@ export class Engine {
     const { exitCode, signal } = decodeWaitStatus(ended.status);
     call.shellEnded(exitCode, signal);
     call.keep();
-    if (call.oomKills() > 0) {
-      call.killedBy = 'oom';
-      call.feedback = oomFeedback(call.record(session.id, session.kept.tenant));
-    }
+    call.feedback = this.#feedback(call, ended.status);
     setImmediate(() => this.settle(session, call).catch((error) => this.#report(error, `finish call ${call.id}`)));
-    return call.feedback ? `agentcgroup: ${call.feedback.text} ${call.feedback.advice}` : '';
+    if (!call.feedback) return '';
+    return call.kept.feedbackAs === 'json'
+      ? JSON.stringify({ agentcgroup: call.feedback })
+      : feedbackText(call.feedback);
+  }
+
+  #feedback(call: Call, waitStatus: number) {
+    call.pauses = this.policy.call(call.id)?.pauses ?? call.pauses;
+    const oomKilled = call.oomKills() > 0;
+    if (oomKilled) call.killedBy ??= 'oom';
+    const failed = waitStatus !== 0;
+    const paused = call.pauses.throttledMs + call.pauses.frozenMs + (call.kept.heldMs ?? 0) > 0;
+    // nothing happened: spare the reading of counters
+    if (!oomKilled && !failed && !paused) return undefined;
+    const record = call.record('', 'default');
+    const { pausedAtLeast, heldAtLeast } = this.policy.config.feedback;
+    const facts = {
+      oomKilled,
+      pidsLimited: failed && call.pidsLimited(),
+      exitStatus: record.exitCode ?? 128 + (constants.signals[record.signal as NodeJS.Signals] ?? 0),
+      peakBytes: record.peakBytes,
+      limitBytes: record.limitBytes,
+      pidsMax: this.policy.call(call.id)?.pidsMax,
+      timeLimitMs: this.policy.config.call.timeLimit,
+      process: record.peakProcess,
+      command: call.kept.command,
+      ...call.pauses,
+      heldMs: call.kept.heldMs,
+      killedBy: call.killedBy,
+      reason: call.killReason,
+    };
+    return feedbackFor(facts, { pausedAtLeast, heldAtLeast });
   }
 
   /** After the end of the shell: finishes an empty call, keeps one with processes as a background call. */
@@ -190,6 +364,7 @@ export class Engine {
       call.state = 'background';
       call.kept.background = true;
       call.keep();
+      this.policy.send({ type: 'call-background', call: call.id });
       this.#traces.write(session.id, call.record(session.id, session.kept.tenant));
       await call.cgroup.waitEmpty();
     }
@@ -212,6 +387,14 @@ export class Engine {
     return found.call.ended.promise;
   }
 
+  #killForPolicy(id: string, reason: KillReason): void {
+    const found = this.findCall(id);
+    if (!found) return;
+    found.call.killedBy ??= reason === 'time' ? 'limit' : 'ladder';
+    found.call.killReason = reason;
+    this.#kill(found.session, found.call).catch((error) => this.#report(error, `kill call ${id}`));
+  }
+
   async #kill(session: Session, call: Call): Promise<void> {
     call.cgroup.kill();
     await call.cgroup.waitEmpty();
@@ -223,39 +406,63 @@ export class Engine {
   async finish(session: Session, call: Call): Promise<void> {
     if (call.state === 'ended') return;
     if (call.kept.exitCode === undefined) call.shellEnded(null, 'SIGKILL');
+    call.pauses = this.policy.call(call.id)?.pauses ?? call.pauses;
     const record = call.record(session.id, session.kept.tenant);
     call.state = 'ended';
+    call.unwatch();
     session.calls.delete(call.id);
     session.done++;
     if (record.killedBy !== undefined) session.killed++;
     session.remember(record);
     this.#traces.write(session.id, record);
     // the cgroup goes after its record is kept: a daemon that dies in between leaves it for the next one to record
-    await this.#traces.flush(session.id);
+    await Promise.all([this.#traces.flush(session.id), this.policy.callEnded(call.id, call.cgroup)]);
     await call.cgroup.remove();
     call.ended.resolve(record);
   }
 
-  findCall(id: string): { session: Session; call: Call } | undefined {
-    for (const session of this.sessions.values()) {
-      const call = session.calls.get(id);
-      if (call) return { session, call };
+  #cgroupOf(target: Target): Cgroup | undefined {
+    switch (target.kind) {
+      case 'tenant':
+        return this.root.cgroup.child(tenantName(target.tenant));
+      case 'session':
+        return this.sessions.get(target.session)?.cgroup;
+      case 'agent':
+        return this.sessions.get(target.session)?.agent;
+      case 'call':
+        return this.findCall(target.call)?.call.cgroup;
     }
-    return undefined;
+  }
+
+  #explain(explanation: Explanation): void {
+    this.#explained(explanation);
+    const { call: id, session: of, text } = explanation;
+    const t = Date.now() - (performance.now() - explanation.t);
+    if (id !== undefined) this.findCall(id)?.call.explanations.push({ t, text });
+    const session = of ?? (id === undefined ? undefined : id.slice(0, id.lastIndexOf('.')));
+    if (session === undefined || !this.sessions.has(session)) return;
+    const about = { session, ...(id !== undefined && { call: id }) };
+    const data = explanation.observed ? { observed: true } : {};
+    this.#traces.write(session, { type: 'event', ...about, t, kind: explanation.decision, text, data });
+  }
+
+  findCall(id: string): { session: Session; call: Call } | undefined {
+    // ids are SESSION.NUMBER, and session names may hold dots
+    const session = this.sessions.get(id.slice(0, id.lastIndexOf('.')));
+    const call = session?.calls.get(id);
+    return session && call && { session, call };
   }
 
   /** A call by its id, running or ended. Throws ACG_NO_CALL. */
   callStatus(id: string): CallStatus {
-    for (const session of this.sessions.values()) {
-      const call = session.calls.get(id);
-      if (call) return this.#status(session, call);
-      const record = session.records.get(id);
-      if (record) return { ...record, state: 'ended' };
-    }
-    throw new AcgError('ACG_NO_CALL', id);
+    const found = this.findCall(id);
+    if (found) return this.#status(found.session, found.call);
+    const record = this.sessions.get(id.slice(0, id.lastIndexOf('.')))?.records.get(id);
+    if (!record) throw new AcgError('ACG_NO_CALL', id);
+    return { ...record, state: 'ended' };
   }
 
-  /** Calls of all sessions or of one, ended ones first, in the order of their start. */
+  /** Calls of all sessions or of one, in the order of their start. */
   callStatuses(filter: { session?: string | undefined; running?: boolean | undefined }): CallStatus[] {
     const found: CallStatus[] = [];
     for (const session of this.sessions.values()) {
@@ -270,14 +477,16 @@ export class Engine {
     return measured<CallStatus>({
       ...call.record(session.id, session.kept.tenant),
       state: call.state,
-      memoryBytes: call.cgroup.read('memory.current'),
+      memoryBytes: this.controllers.has('memory') ? call.cgroup.read('memory.current') : undefined,
     });
   }
 
   /** Stops watching; the sessions live on for the next daemon. */
   async release(): Promise<void> {
+    this.policy.close();
     for (const watch of this.#owners.values()) watch.close();
     this.#owners.clear();
+    for (const session of this.sessions.values()) for (const call of session.calls.values()) call.unwatch();
     await this.#traces.closeAll();
   }
 }
@@ -285,6 +494,5 @@ export class Engine {
 /** What the agent asked for: the -c argument when there is one, else the whole command line. */
 function commandOf({ args }: Open): string {
   const dashC = args.findIndex((arg, i) => i > 0 && /^-[A-Za-z]*c$/.test(arg));
-  const command = dashC > 0 && args[dashC + 1] !== undefined ? args[dashC + 1]! : args.join(' ');
-  return command.length > MAX_COMMAND ? `${command.slice(0, MAX_COMMAND)}…` : command;
+  return dashC > 0 && args[dashC + 1] !== undefined ? args[dashC + 1]! : args.join(' ');
 }

@@ -54,7 +54,11 @@ export const KeptCall = z.object({
   agentCallId: z.string().optional(),
   agentSessionId: z.string().optional(),
   via: z.enum(['shim', 'adopted', 'sdk', 'mcp', 'hook']),
-  limitBytes: z.number().optional(),
+  hint: z.record(z.string(), z.union([z.string(), z.number()])).optional(),
+  hintErrors: z.array(z.string()).optional(),
+  /** How the agent wants to be told. */
+  feedbackAs: z.literal('json').optional(),
+  heldMs: z.number().optional(),
   shim: ProcessId.optional(),
   /** Set when the shell has ended and what it started lives on. */
   background: z.boolean(),

@@ -1,28 +1,31 @@
-import type { SampleRecord } from '../../model/index.ts';
+import { readFileSync } from 'node:fs';
 import type { Cgroup } from '../cgroup/index.ts';
+import type { Usage } from '../policy/index.ts';
 import type { Engine } from './engine.ts';
 import { peakResident } from './processes.ts';
 import type { TraceStore } from './trace-store.ts';
-import { sampleOf } from './usage.ts';
+import { type Place, policyUsage, readUsage, sampleOf } from './usage.ts';
 
-/** How often running calls are looked at: their memory, and which process is the largest. */
-const CALL_INTERVAL_MS = 100;
-/** How often a session and its agent leaf are. */
-const SESSION_INTERVAL_MS = 1000;
+/** How often running calls are looked at while any runs: their memory, and which process is the largest. */
+const INTERVAL_MS = 100;
+/** How often steady things are: agents, sessions, background calls. */
+const SLOW_MS = 1000;
 /** A call with more processes than this is looked at in part: reading /proc of each costs about 20 us. */
 const MAX_PROCESSES = 64;
 
-/** Writes usage samples to the traces and notes each call's largest process. Idle while no session runs. */
+/** Reads usage: for the traces, for the policy, and for each call's largest process. Does next to nothing while no session runs. */
 export class Sampler {
   readonly #engine: Engine;
   readonly #traces: TraceStore;
+  readonly #report: (error: unknown, doing: string) => void;
   readonly #timer: NodeJS.Timeout;
-  #rounds = 0;
+  #round = 0;
 
-  constructor(engine: Engine, traces: TraceStore) {
+  constructor(engine: Engine, traces: TraceStore, report: (error: unknown, doing: string) => void) {
     this.#engine = engine;
     this.#traces = traces;
-    this.#timer = setInterval(() => this.#round(), CALL_INTERVAL_MS);
+    this.#report = report;
+    this.#timer = setInterval(() => this.#look(), INTERVAL_MS);
     this.#timer.unref();
   }
 
@@ -30,30 +33,63 @@ export class Sampler {
     clearInterval(this.#timer);
   }
 
-  #round(): void {
-    const t = Date.now();
-    const whole = this.#rounds++ % (SESSION_INTERVAL_MS / CALL_INTERVAL_MS) === 0;
-    for (const session of this.#engine.sessions.values()) {
-      if (session.state !== 'running') continue;
-      if (whole) {
-        this.#write(session.cgroup, { session: session.id, scope: 'session' }, t);
-        this.#write(session.agent, { session: session.id, scope: 'agent' }, t);
-      }
-      for (const call of session.calls.values()) {
-        // a background call is steady: once a second is enough
-        if (call.state === 'background' && !whole) continue;
-        this.#write(call.cgroup, { session: session.id, scope: 'call', call: call.id }, t);
-        for (const pid of call.cgroup.procs().slice(0, MAX_PROCESSES)) {
-          const process = peakResident(pid);
-          if (process && process.rssBytes > (call.peakProcess?.rssBytes ?? 0)) call.peakProcess = process;
+  #look(): void {
+    const sessions = [...this.#engine.sessions.values()].filter((session) => session.state === 'running');
+    if (sessions.length === 0) return;
+    try {
+      const t = Date.now();
+      const slow = this.#round++ % (SLOW_MS / INTERVAL_MS) === 0;
+      const { sampleEvery } = this.#engine.policy.config.ladder;
+      const forPolicy = this.#round % Math.max(1, Math.round(sampleEvery / INTERVAL_MS)) === 0;
+      const agents: ({ session: string } & Usage)[] = [];
+      const calls: ({ call: string } & Usage)[] = [];
+      for (const session of sessions) {
+        if (slow) this.#sample(session.cgroup, { session: session.id, scope: 'session' }, t);
+        if (slow || forPolicy) {
+          const usage = this.#sample(session.agent, { session: session.id, scope: 'agent' }, t, slow);
+          if (usage) agents.push({ session: session.id, ...usage });
+        }
+        for (const call of session.calls.values()) {
+          if (call.state === 'background' && !slow && !forPolicy) continue;
+          const usage = this.#sample(call.cgroup, { session: session.id, scope: 'call', call: call.id }, t);
+          if (usage) calls.push({ call: call.id, ...usage });
+          for (const pid of call.cgroup.procs().slice(0, MAX_PROCESSES)) {
+            const process = peakResident(pid);
+            if (process && process.rssBytes > (call.peakProcess?.rssBytes ?? 0)) call.peakProcess = process;
+          }
         }
       }
+      if (forPolicy && this.#engine.controllers.has('memory')) this.#tellPolicy(agents, calls);
+    } catch (error) {
+      this.#report(error, 'read usage');
     }
   }
 
-  #write(cgroup: Cgroup, place: Pick<SampleRecord, 'session' | 'scope' | 'call'>, t: number): void {
-    if (!this.#engine.controllers.has('memory')) return;
-    const sample = sampleOf(cgroup, place, t);
-    if (sample) this.#traces.write(place.session, sample);
+  #tellPolicy(agents: ({ session: string } & Usage)[], calls: ({ call: string } & Usage)[]): void {
+    const { root, policy } = this.#engine;
+    const node = readUsage(root.cgroup);
+    policy.send({
+      type: 'samples',
+      agents,
+      calls,
+      ...(node && { node: { ...policyUsage(node), swapFree: swapFree() } }),
+    });
+    const pressure = root.cgroup.read('memory.pressure');
+    if (pressure?.full) policy.send({ type: 'pressure', full: pressure.full.avg10 / 100 });
   }
+
+  /** Reads a cgroup once, writes a sample of it unless `keep` is false, and returns what the policy wants to know. */
+  #sample(cgroup: Cgroup, place: Place, t: number, keep = true): Usage | undefined {
+    if (!this.#engine.controllers.has('memory')) return undefined;
+    const reading = readUsage(cgroup);
+    if (!reading) return undefined;
+    if (keep) this.#traces.write(place.session, sampleOf(cgroup, reading, place, t));
+    return policyUsage(reading);
+  }
+}
+
+/** Free swap of the machine, bytes. */
+function swapFree(): number {
+  const kib = /^SwapFree:\s+(\d+) kB$/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1];
+  return Number(kib ?? 0) * 1024;
 }

@@ -12,7 +12,6 @@ import { AGENT, type Cgroup, CgroupFileError, enableControllers, sessionName, te
 import { setXattr } from '../native/index.ts';
 import type { Call } from './call.ts';
 import { type KeptSession, LAST_CALL_XATTR, type ProcessId, SESSION_XATTR } from './kept.ts';
-import { agentReserve } from './limits.ts';
 import { measured } from './usage.ts';
 
 /** Ended calls that are kept in memory for the API; older ones are in the trace. */
@@ -147,21 +146,13 @@ function createSessionCgroup(tenant: Cgroup, kept: KeptSession): Cgroup {
   }
 }
 
-/** Sets the session's limits and the agent's protection; returns what this machine cannot enforce, in words. */
+/** Sets the limits that were asked for; returns what this machine cannot enforce, in words. The rest is the policy's business. */
 function writeLimits(cgroup: Cgroup, kept: KeptSession): string[] {
   const { limits } = kept;
   enableControllers(cgroup, cgroup);
-  const agent = cgroup.create(AGENT);
+  cgroup.create(AGENT);
   const written = [];
-  if (limits.memoryBytes !== undefined) {
-    const reserve = agentReserve(limits)!;
-    // protection is shared out from above: a leaf has no more than its parent was given
-    written.push(
-      cgroup.write('memory.max', limits.memoryBytes),
-      cgroup.write('memory.low', reserve),
-      agent.write('memory.low', reserve),
-    );
-  }
+  if (limits.memoryBytes !== undefined) written.push(cgroup.write('memory.max', limits.memoryBytes));
   if (limits.cpuWeight !== undefined) written.push(cgroup.write('cpu.weight', limits.cpuWeight));
   if (limits.pids !== undefined) written.push(cgroup.write('pids.max', limits.pids));
   setXattr(cgroup.path, SESSION_XATTR, JSON.stringify(kept));
@@ -171,17 +162,4 @@ function writeLimits(cgroup: Cgroup, kept: KeptSession): string[] {
 /** Lets the agent's user start processes in calls (CLONE_INTO_CGROUP asks for the cgroup.procs of both ends and what they share). */
 export function delegate(cgroup: Cgroup, uid: number): void {
   for (const part of cgroup.walk()) chownSync(join(part.path, 'cgroup.procs'), uid, -1);
-}
-
-/**
- * Passes the agents' protection through their tenant: the kernel gives a cgroup no more of memory.low than its ancestors
- * have. Without a memory controller there is nothing to pass.
- */
-export function shareProtection(tenant: Cgroup): void {
-  if (!tenant.exists()) return;
-  const sum = tenant.children().reduce((total, session) => {
-    const low = session.read('memory.low');
-    return total + (typeof low === 'number' ? low : 0);
-  }, 0);
-  tenant.write('memory.low', sum);
 }

@@ -1,4 +1,3 @@
-import { closeSync } from 'node:fs';
 import { chmod, rm } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { AcgError, asAcgError } from '../../model/index.ts';
@@ -38,12 +37,14 @@ class Connection {
   /** The process that connected, as the kernel noted it. */
   readonly #pid: number;
   #held: { session: Session; call: Call } | undefined;
+  /** Set once the shim has asked to run a command; aborted when it hangs up. */
+  #asking: AbortController | undefined;
 
   constructor(socket: Socket, engine: Engine, report: (error: unknown, doing: string) => void) {
     this.#socket = socket;
     this.#engine = engine;
     this.#report = report;
-    socket.setTimeout(FIRST_MESSAGE_MS, () => this.#held ?? socket.destroy());
+    socket.setTimeout(FIRST_MESSAGE_MS, () => socket.destroy());
     socket.on('error', () => socket.destroy());
     socket.on('close', () => this.#lost());
     let pid = 0;
@@ -61,19 +62,24 @@ class Connection {
     try {
       for (const message of this.#reader.push(chunk)) this.#handle(message);
     } catch (error) {
-      const { code, message } = asAcgError(error);
-      if (code === 'ACG_INTERNAL' || code === 'ACG_CGROUP_FILE') this.#report(error, `serve shim ${this.#pid}`);
-      this.#socket.end(encode({ type: 'error', code, text: message }));
-      // nothing more is read: what follows a broken message has no meaning
-      this.#socket.removeAllListeners('data').resume();
-      this.#socket.setTimeout(FIRST_MESSAGE_MS, () => this.#socket.destroy());
+      this.#refuse(error);
     }
+  }
+
+  /** Tells the client why and hangs up. */
+  #refuse(error: unknown): void {
+    const { code, message } = asAcgError(error);
+    if (code === 'ACG_INTERNAL' || code === 'ACG_CGROUP_FILE') this.#report(error, `serve shim ${this.#pid}`);
+    if (this.#socket.writable) this.#socket.end(encode({ type: 'error', code, text: message }));
+    // nothing more is read: what follows a broken message has no meaning
+    this.#socket.removeAllListeners('data').resume();
+    this.#socket.setTimeout(FIRST_MESSAGE_MS, () => this.#socket.destroy());
   }
 
   #handle(message: ShimMessage): void {
     const held = this.#held;
-    if (message.type === 'open' && !held) this.#open(message);
-    else if (message.type === 'resume' && !held) this.#resume(message.call);
+    if (message.type === 'open' && !held && !this.#asking) this.#open(message).catch((error) => this.#refuse(error));
+    else if (message.type === 'resume' && !held && !this.#asking) this.#resume(message.call);
     else if (message.type === 'ended' && held) {
       this.#held = undefined;
       held.call.attached = false;
@@ -81,21 +87,24 @@ class Connection {
     } else if (message.type !== 'started' || !held) throw new AcgError('ACG_PROTOCOL', `${message.type} out of turn`);
   }
 
-  #open(message: Extract<ShimMessage, { type: 'open' }>): void {
-    const opening = this.#engine.open(this.#pid, message);
+  async #open(message: Extract<ShimMessage, { type: 'open' }>): Promise<void> {
+    this.#asking = new AbortController();
+    // the answer may take as long as the policy lets a call wait
+    this.#socket.setTimeout(0);
+    const opening = await this.#engine.open(this.#pid, message, this.#asking.signal);
     if (opening.verdict === 'plain') {
       this.#send({ type: 'opened', verdict: 'plain', call: 'none' });
       return;
     }
     const { session, call } = opening;
     this.#attach(session, call);
-    const fd = call.cgroup.open();
-    try {
-      const { oomScoreAdj } = session.kept;
-      sendWithFd(this.#socket, encode({ type: 'opened', verdict: 'contained', call: call.id, oomScoreAdj }), fd);
-    } finally {
-      closeSync(fd);
+    if (this.#socket.destroyed) {
+      this.#lost();
+      return;
     }
+    const { oomScoreAdj } = session.kept;
+    const answer = encode({ type: 'opened', verdict: 'contained', call: call.id, oomScoreAdj });
+    call.cgroup.withFd((fd) => sendWithFd(this.#socket, answer, fd));
   }
 
   /** The shim of a call that an earlier daemon opened. Only the process that the call names may speak for it. */
@@ -117,6 +126,7 @@ class Connection {
   }
 
   #lost(): void {
+    this.#asking?.abort();
     const held = this.#held;
     this.#held = undefined;
     if (!held) return;

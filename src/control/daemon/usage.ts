@@ -1,7 +1,8 @@
 import type { CallRecord, SampleRecord } from '../../model/index.ts';
-import type { Cgroup } from '../cgroup/index.ts';
+import type { Cgroup, FileValue } from '../cgroup/index.ts';
+import type { Usage } from '../policy/index.ts';
 
-type Usage = Pick<
+type CallUsage = Pick<
   CallRecord,
   'peakBytes' | 'cpuUserUsec' | 'cpuSystemUsec' | 'ioReadBytes' | 'ioWriteBytes' | 'maxPids' | 'oomKilled'
 >;
@@ -12,12 +13,12 @@ export function measured<T extends object>(fields: { [K in keyof T]: T[K] | unde
 }
 
 /** What a call has used in all, from its cgroup's own counters. Fields whose controller is missing are absent. */
-export function callUsage(cgroup: Cgroup, controllers: ReadonlySet<string>): Usage {
+export function callUsage(cgroup: Cgroup, controllers: ReadonlySet<string>): CallUsage {
   const cpu = cgroup.read('cpu.stat');
   const io = controllers.has('io') ? cgroup.read('io.stat') : undefined;
   const memory = controllers.has('memory');
   const events = memory ? cgroup.read('memory.events') : undefined;
-  return measured<Usage>({
+  return measured<CallUsage>({
     peakBytes: memory ? cgroup.read('memory.peak') : undefined,
     cpuUserUsec: cpu?.userUsec,
     cpuSystemUsec: cpu?.systemUsec,
@@ -28,28 +29,53 @@ export function callUsage(cgroup: Cgroup, controllers: ReadonlySet<string>): Usa
   });
 }
 
-/** One sample of a cgroup now; undefined without a memory controller, or when the cgroup is gone. */
-export function sampleOf(
-  cgroup: Cgroup,
-  place: Pick<SampleRecord, 'session' | 'scope' | 'call'>,
-  t: number,
-): SampleRecord | undefined {
-  const memoryBytes = cgroup.read('memory.current');
-  if (memoryBytes === undefined) return undefined;
+/** Whose usage a sample is. */
+export type Place = Pick<SampleRecord, 'session' | 'scope' | 'call'>;
+
+/** What is read of a memory cgroup at once, for the trace and for the policy. */
+export interface Reading {
+  current: number;
+  stat: NonNullable<FileValue<'memory.stat'>>;
+  swap: number | undefined;
+  pids: number | undefined;
+}
+
+/** Undefined without a memory controller, or when the cgroup is gone. */
+export function readUsage(cgroup: Cgroup): Reading | undefined {
+  const current = cgroup.read('memory.current');
   const stat = cgroup.read('memory.stat');
+  if (current === undefined || stat === undefined) return undefined;
+  return { current, stat, swap: cgroup.read('memory.swap.current'), pids: cgroup.read('pids.current') };
+}
+
+/** A reading as a sample of the trace. */
+export function sampleOf(cgroup: Cgroup, reading: Reading, place: Place, t: number): SampleRecord {
+  const { current, stat, swap, pids } = reading;
   const pressure = cgroup.read('memory.pressure');
   return measured<SampleRecord>({
     type: 'sample',
     ...place,
     t,
-    memoryBytes,
-    anonBytes: stat?.anonBytes,
-    fileBytes: stat?.fileBytes,
-    kernelBytes: stat?.kernelBytes,
-    swapBytes: cgroup.read('memory.swap.current'),
+    memoryBytes: current,
+    anonBytes: stat.anonBytes,
+    fileBytes: stat.fileBytes,
+    kernelBytes: stat.kernelBytes,
+    swapBytes: swap,
     cpuUsec: cgroup.read('cpu.stat')?.usageUsec,
-    pids: cgroup.read('pids.current'),
+    pids,
     memorySomeUsec: pressure?.some.totalUsec,
     memoryFullUsec: pressure?.full?.totalUsec,
+  });
+}
+
+/** A reading as the policy takes it. */
+export function policyUsage({ current, stat, swap, pids }: Reading): Usage {
+  return measured<Usage>({
+    current,
+    anon: stat.anonBytes,
+    inactiveFile: stat.inactiveFileBytes,
+    refaults: (stat.all.get('workingset_refault_anon') ?? 0) + (stat.all.get('workingset_refault_file') ?? 0),
+    swap,
+    pids,
   });
 }
