@@ -15,6 +15,8 @@ import {
   type SpawnRequest,
   sendWithFd,
   setXattr,
+  signalName,
+  signalNumber,
   socketFd,
   spawn,
   statfsType,
@@ -135,6 +137,7 @@ describe.skipIf(cannotRun)(`the addon${cannotRun ? ` (${cannotRun})` : ''}`, () 
       ['exit 255', 255, null],
       ['kill -9 $$', null, 'SIGKILL'],
       ['kill -TERM $$', null, 'SIGTERM'],
+      ['kill -35 $$', null, 'SIGRT35'],
     ])('%s', async (script, code, signal) => {
       expect((await run(script)).status).toMatchObject({ code, signal });
     });
@@ -280,6 +283,13 @@ describe.skipIf(cannotRun)(`the addon${cannotRun ? ` (${cannotRun})` : ''}`, () 
     expect(listXattr(cgroupFd)).toEqual([]);
     expect(() => setXattr(cgroup.path, 'nonsense', 'x')).toThrow(failing('ENOTSUP', 'setxattr'));
     expect(() => getXattr('/no/such/file', name)).toThrow(failing('ENOENT', 'getxattr'));
+  });
+
+  test('signals by name and by number', () => {
+    for (let signal = 1; signal <= 64; signal++) expect(signalNumber(signalName(signal))).toBe(signal);
+    expect(() => signalNumber('SIGNONE' as NodeJS.Signals)).toThrow(
+      expect.objectContaining({ code: 'ACG_BAD_REQUEST' }),
+    );
   });
 
   test('the type of a file system', () => {

@@ -1,5 +1,5 @@
-import { constants } from 'node:os';
 import { calling } from './addon.ts';
+import { signalNumber } from './signals.ts';
 
 /** A descriptor for a running process that stays its own when the pid is used again. Close it. ESRCH: no such process. */
 export function pidfdOpen(pid: number): number {
@@ -8,6 +8,6 @@ export function pidfdOpen(pid: number): number {
 
 /** Sends a signal (0: only checks). ESRCH: it has ended and been reaped. */
 export function pidfdSendSignal(pidfd: number, signal: NodeJS.Signals | number): void {
-  const number = typeof signal === 'number' ? signal : constants.signals[signal];
+  const number = typeof signal === 'number' ? signal : signalNumber(signal);
   calling(`signal ${signal}`, (addon) => addon.pidfdSendSignal(pidfd, number));
 }

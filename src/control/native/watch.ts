@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs';
-import { constants } from 'node:os';
 import { addon, calling } from './addon.ts';
+import { signalName } from './signals.ts';
 
 /** How one of our own children ended. Exactly one of `code` and `signal` is not null. */
 export interface ExitStatus {
@@ -73,13 +73,6 @@ function watch(fd: number, priority: boolean, fired: (fd: number, again: () => v
   open.set(id, entry);
   updateHold();
   return handle;
-}
-
-const signalNames = new Map(Object.entries(constants.signals).map(([name, value]) => [value, name as NodeJS.Signals]));
-
-/** The name of a signal number. Real-time signals have none in Node's table: they come as `SIGRT<n>`. */
-export function signalName(signal: number): NodeJS.Signals {
-  return signalNames.get(signal) ?? (`SIGRT${signal}` as NodeJS.Signals);
 }
 
 function reap(pidfd: number): ExitStatus | null | undefined {
