@@ -87,6 +87,7 @@ export class Store implements AsyncDisposable {
       this.hand(w);
       w.appender.closeSync();
     }
+    this.waiting.clear();
     await this.connection.run('CREATE TABLE sets (set_name VARCHAR, place INTEGER)');
     for (const [i, name] of setOrder.entries())
       await this.connection.run('INSERT INTO sets VALUES ($1, $2)', [name, i]);
@@ -102,6 +103,11 @@ export class Store implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // after a failure: an appender must go before its connection, and what it holds is not wanted any more
+    for (const w of this.waiting.values()) {
+      w.appender.clear();
+      w.appender.closeSync();
+    }
     this.connection.closeSync();
     this.instance.closeSync();
     await rm(this.dir, { recursive: true, force: true });
@@ -133,7 +139,7 @@ CREATE VIEW images AS
 CREATE VIEW runs AS
   SELECT set_name, task, count(*) AS attempts, max(wall_s) / min(wall_s) AS wall_ratio,
     max(active_s) / min(active_s) AS active_ratio, max(mem_peak_mb) / min(mem_peak_mb) AS peak_ratio,
-    string_agg(round(wall_s)::INTEGER::VARCHAR, ' / ' ORDER BY attempt) AS times, min(id) AS id
+    string_agg(printf('%.1f', wall_s), ' / ' ORDER BY attempt) AS times, min(id) AS id
   FROM tasks WHERE wall_s > 0 AND attempt IS NOT NULL GROUP BY set_name, task HAVING count(*) > 1;
 CREATE VIEW tasks_between_sets AS
   SELECT min(set_name) AS set_name, task, max(active_s) / min(active_s) AS active_ratio,

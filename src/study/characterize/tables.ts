@@ -24,6 +24,8 @@ export const tables = {
     wall_s: 'DOUBLE',
     /** First to last record of the agent; without such records the sampled window. */
     active_s: 'DOUBLE',
+    /** Did the agent's own log say when it was active? */
+    logged: 'BOOLEAN',
     permission_fix_s: 'DOUBLE',
     pull_s: 'DOUBLE',
     image_gib: 'DOUBLE',

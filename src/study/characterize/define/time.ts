@@ -6,6 +6,9 @@ const shareSum = '100 * tool_sum_s / nullif(active_s, 0)';
 const shareUnion = '100 * tool_union_s / nullif(active_s, 0)';
 const shareLeaf = '100 * tool_leaf_s / nullif(active_s, 0)';
 const initialisation = '100 * (wall_s - active_s) / nullif(wall_s, 0)';
+/** The authors take a session without an agent log to have been active all its wall time. */
+const paperActive = 'CASE WHEN logged THEN active_s ELSE wall_s END';
+const paperInit = `100 * (wall_s - ${paperActive}) / nullif(wall_s, 0)`;
 /** Only the data set times the container apart from the agent's own activity. */
 const phased = 'wall_s > active_s';
 
@@ -127,11 +130,11 @@ export const time: Definition[] = [
     title: 'Where the wall time goes',
     unit: '%',
     paper: many(
-      'per task: (wall - active), sum of call durations, (active - sum of call durations), each / wall; mean',
+      'per task: (wall - active), sum of call durations, (active - sum of call durations), each / wall; without an agent log active is wall; mean',
       {
-        init: over(T, 'mean', initialisation, phased),
+        init: over(T, 'mean', paperInit, phased),
         tool: over(T, 'mean', '100 * tool_sum_s / wall_s', phased),
-        llm: over(T, 'mean', '100 * (active_s - tool_sum_s) / wall_s', phased),
+        llm: over(T, 'mean', `100 * (${paperActive} - tool_sum_s) / wall_s`, phased),
       },
     ),
     sound: many('the same with the time in which at least one leaf call ran', {
@@ -139,7 +142,7 @@ export const time: Definition[] = [
       tool: over(T, 'mean', '100 * tool_leaf_s / wall_s', phased),
       llm: over(T, 'mean', '100 * (active_s - tool_leaf_s) / wall_s', phased),
     }),
-    difference: merged,
+    difference: `${merged} Without an agent log, the sound form takes the sampled window as active.`,
   },
   {
     id: 'phase.os_level',
@@ -148,7 +151,7 @@ export const time: Definition[] = [
     unit: '%',
     paper: one(
       'per task: (wall - active + sum of call durations) / wall; mean',
-      over(T, 'mean', '100 * (wall_s - active_s + tool_sum_s) / wall_s', phased),
+      over(T, 'mean', `100 * (wall_s - (${paperActive}) + tool_sum_s) / wall_s`, phased),
     ),
     sound: one(
       'per task: (wall - active + time with a leaf call) / wall; mean',
@@ -163,7 +166,7 @@ export const time: Definition[] = [
     unit: '%',
     paper: one(
       'per task: (wall - active) / (wall + permission fix); mean',
-      over(T, 'mean', '100 * (wall_s - active_s) / (wall_s + permission_fix_s)', phased),
+      over(T, 'mean', `100 * (wall_s - (${paperActive})) / (wall_s + permission_fix_s)`, phased),
     ),
     sound: one('per task: (wall - active) / wall; mean', over(T, 'mean', initialisation, phased)),
     difference:
