@@ -12,15 +12,22 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "signals.h"
+
 // How long a command has run when it gets its canary, milliseconds.
 #define CANARY_AFTER_MS 20
 
-// The canary's pid, or -1.
-pid_t canary_make(void);
+struct canary {
+  pid_t pid;        // -1: none
+  signal_set owed;  // sent to the group while an earlier canary lived, and not yet seen by the shim
+};
 
-// Whether this signal is pending at the canary. After a yes it is used up: replace it.
-bool canary_heard(pid_t canary, int signal);
+// pid stays -1 when there is no process to be had.
+void canary_make(struct canary *canary);
 
-void canary_end(pid_t canary);
+// Whether the signal that the shim has just got was sent to the whole group.
+bool canary_heard(struct canary *canary, int signal);
+
+void canary_end(struct canary *canary);
 
 #endif

@@ -9,17 +9,13 @@ static void set_mask(int how, const signal_set *set, signal_set *old) {
   syscall(SYS_rt_sigprocmask, how, set, old, sizeof *set);
 }
 
-static signal_set only(int signal) { return (signal_set)1 << (signal - 1); }
-
-static bool signal_in(signal_set set, int signal) { return (set & only(signal)) != 0; }
-
 static bool is_ignored(int signal) {
   struct sigaction action;
   return sigaction(signal, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
 static void unblock(int signal) {
-  const signal_set one = only(signal);
+  const signal_set one = only_signal(signal);
   set_mask(SIG_UNBLOCK, &one, NULL);
 }
 
@@ -70,7 +66,7 @@ void signals_die(int signal) {
 bool signals_before_start(struct signals *signals, const struct signalfd_siginfo *info) {
   const int signal = (int)info->ssi_signo;
   if (signal_in(signals->inherited, signal)) {
-    signals->held |= only(signal);
+    signals->held |= only_signal(signal);
     return false;
   }
   switch (signal) {

@@ -14,6 +14,9 @@
 // A set as the kernel has it, signal N at bit N-1. Not sigset_t: musl's functions leave out 32 to 34, which a caller may use.
 typedef uint64_t signal_set;
 
+static inline signal_set only_signal(int signal) { return (signal_set)1 << (signal - 1); }
+static inline bool signal_in(signal_set set, int signal) { return (set & only_signal(signal)) != 0; }
+
 struct signals {
   int fd;                // a signalfd for everything
   signal_set inherited;  // the mask we were started with: the shell's

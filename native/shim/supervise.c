@@ -14,18 +14,14 @@ static bool is_terminal_signal(int signal) {
          signal == SIGWINCH;
 }
 
-static void pass_on(const struct call *call, pid_t *canary, const struct signalfd_siginfo *info) {
+static void pass_on(const struct call *call, struct canary *canary, const struct signalfd_siginfo *info) {
   const int signal = (int)info->ssi_signo;
   const bool from_shell = info->ssi_code == SI_USER && (pid_t)info->ssi_pid == call->shell;  // as in `kill 0`
   if (signal == SIGCHLD || from_shell) return;
   // The terminal has told the shell itself. A hang-up (SIGHUP, SIGCONT) goes to the session leader alone: passed on.
   if (info->ssi_code == SI_KERNEL && is_terminal_signal(signal)) return;
-  if (canary_heard(*canary, signal)) {
-    canary_end(*canary);
-    *canary = canary_make();
-    // A shell with job control may have left for a group of its own.
-    if (getpgid(call->shell) == getpgrp()) return;
-  }
+  // A shell with job control may have left for a group of its own: then it has not had what its old group got.
+  if (canary_heard(canary, signal) && getpgid(call->shell) == getpgrp()) return;
   kill(call->shell, signal);
 }
 
@@ -39,7 +35,7 @@ static bool look_after(const struct call *call, int *status, struct rusage *usag
 }
 
 int call_supervise(struct call *call, struct rusage *usage) {
-  pid_t canary = -1;
+  struct canary canary = {.pid = -1};
   int status = 0;
   long long reconnect_at = 0;
   long long canary_at = now_ms() + CANARY_AFTER_MS;
@@ -47,7 +43,7 @@ int call_supervise(struct call *call, struct rusage *usage) {
     const bool connected = call->daemon.socket >= 0;
     const long long until_canary = canary_at - now_ms();
     int timeout = connected ? -1 : RECONNECT_MS;
-    if (canary < 0 && (timeout < 0 || until_canary < timeout)) timeout = until_canary > 0 ? (int)until_canary : 0;
+    if (canary.pid < 0 && (timeout < 0 || until_canary < timeout)) timeout = until_canary > 0 ? (int)until_canary : 0;
     struct pollfd fds[] = {{.fd = call->signals.fd, .events = POLLIN}, {.fd = call->daemon.socket, .events = POLLIN}};
     poll(fds, 2, timeout);
 
@@ -63,9 +59,9 @@ int call_supervise(struct call *call, struct rusage *usage) {
       const enum received received = daemon_receive(&call->daemon, &reply);
       if (received == RECEIVED && reply.type != ACG_RESUMED) daemon_hang_up(&call->daemon);
     }
-    if (canary < 0 && now_ms() >= canary_at) {
+    if (canary.pid < 0 && now_ms() >= canary_at) {
       call_announce(call);
-      canary = canary_make();
+      canary_make(&canary);
       canary_at = now_ms() + 50 * CANARY_AFTER_MS;  // the next attempt, should there be no process to have
     }
     if (!connected && now_ms() >= reconnect_at) {
@@ -73,6 +69,6 @@ int call_supervise(struct call *call, struct rusage *usage) {
       reconnect_at = now_ms() + RECONNECT_MS;
     }
   }
-  canary_end(canary);
+  canary_end(&canary);
   return status;
 }

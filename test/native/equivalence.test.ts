@@ -155,8 +155,15 @@ const table: Record<string, Invocation> = {
   'the same process group and session': { before: python(processGroup) },
   'a session of its own': { before: ['/usr/bin/setsid', '-w', '%SHELL%', '-c', 'exit 21'] },
   'under timeout(1)': { before: ['/usr/bin/timeout', '0.2', '%SHELL%', '-c', 'sleep 10'] },
+  // It sends TERM to its child, then to the group: the trap lets the second pass.
   'under timeout(1) with a trap': {
-    before: ['/usr/bin/timeout', '0.3', '%SHELL%', '-c', 'trap "echo term; exit 4" TERM; while :; do sleep 0.05; done'],
+    before: [
+      '/usr/bin/timeout',
+      '0.3',
+      '%SHELL%',
+      '-c',
+      'trap "trap : TERM; echo term; exit 4" TERM; while :; do sleep 0.05; done',
+    ],
   },
   'no shell in PATH': { args: ['-c', 'echo fine'], env: { PATH: '/nowhere' } },
   // terminals
