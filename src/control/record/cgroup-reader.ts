@@ -18,7 +18,8 @@ const DETAIL_MS = 950;
 const IDLE_DETAIL_MS = 9_950;
 
 /**
- * One cgroup's figures, through files kept open. Every reading has memory, CPU time and processes; what kind of memory it
+ * One cgroup's figures, through files kept open. Every reading has memory, CPU time and processes (memory and processes
+ * from up to a second ago while the cgroup uses no CPU time, since then nobody in it allocates); what kind of memory it
  * is when it has moved by 1 MiB since, and otherwise once a second; swap, I/O and PSI once a second. While nothing moves,
  * every ten seconds are enough for those.
  */
@@ -34,6 +35,8 @@ export class CgroupReader {
   private readonly peak: KeptFile | undefined;
   private readonly pressure: { memory?: KeptFile; cpu?: KeptFile; io?: KeptFile } = {};
   private readonly version: { memory: 1 | 2; cpu: 1 | 2; io: 1 | 2 };
+  private last: Usage = {};
+  private lastAt = Number.NEGATIVE_INFINITY;
   private kindsBytes = 0;
   private restAt = Number.NEGATIVE_INFINITY;
   /** Memory and CPU time when the rest was read. */
@@ -82,15 +85,21 @@ export class CgroupReader {
   /** The figures at `now` (monotonic milliseconds); undefined when the cgroup is gone. */
   read(now: number): Usage | undefined {
     const usage: Usage = {};
-    set(usage, 'memoryBytes', this.memory?.number());
     const cpu = this.cpu?.text();
-    if (cpu !== undefined)
-      set(
-        usage,
-        'cpuUsec',
-        this.version.cpu === 2 ? field(cpu, 'usage_usec') : Math.floor(Number.parseInt(cpu, 10) / 1000),
-      );
-    set(usage, 'pids', this.pids?.number());
+    if (cpu !== undefined) {
+      const two = this.version.cpu === 2;
+      set(usage, 'cpuUsec', two ? field(cpu, 'usage_usec') : Math.floor(Number.parseInt(cpu, 10) / 1000));
+    }
+    // where nothing has run nothing was allocated: what was read less than a second ago still holds
+    if (usage.cpuUsec === undefined || usage.cpuUsec !== this.last.cpuUsec || now - this.lastAt >= DETAIL_MS) {
+      set(usage, 'memoryBytes', this.memory?.number());
+      set(usage, 'pids', this.pids?.number());
+      this.last = { ...usage };
+      this.lastAt = now;
+    } else {
+      set(usage, 'memoryBytes', this.last.memoryBytes);
+      set(usage, 'pids', this.last.pids);
+    }
     if (this.memory?.gone || this.cpu?.gone || this.pids?.gone) return undefined;
     const bytes = usage.memoryBytes ?? 0;
     this.peakBytes = Math.max(this.peakBytes, bytes);
