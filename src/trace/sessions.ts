@@ -1,21 +1,19 @@
 /**
  * Sessions out of an NDJSON trace, one at a time. A trace of a node has the records of many sessions interleaved: a first
- * pass notes where each session's lines stand (a few numbers per stretch of lines), then each session is read by itself,
+ * pass notes where each session's lines stand (a few numbers per run of lines), then each session is read by itself,
  * so that memory holds one session however long the file is.
  */
-import { open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import type { CallRecord, EventRecord, SampleRecord, SessionRecord } from '../model/index.ts';
 import { inTimeOrder } from './import/order.ts';
 import { linesOf } from './lines.ts';
 import { parseLine } from './reader.ts';
 import { ReportBuilder } from './report.ts';
 import { type ImportedSession, sortCalls } from './session.ts';
-
-/** A stretch of lines of one session: first line number, byte offset, bytes. */
-type Stretch = [line: number, offset: number, bytes: number];
+import { Stretches } from './stretches.ts';
 
 interface Index {
-  sessions: Map<string, Stretch[]>;
+  sessions: Map<string, Stretches>;
   /** What belongs to no session. */
   report: ReportBuilder;
 }
@@ -37,26 +35,20 @@ export async function* sessionsIn(path: string): AsyncGenerator<ImportedSession>
 
 async function indexOf(path: string): Promise<Index> {
   const index: Index = { sessions: new Map(), report: new ReportBuilder() };
-  let current: string | undefined;
   for await (const batch of linesOf(path))
     for (const { number, offset, bytes, text } of batch) {
-      if (text === undefined) index.report.leaveOut(`line ${number}`, 'a line too long for a record');
-      if (text === undefined || text.trim() === '') {
-        current = undefined;
-        continue;
-      }
-      const id = sessionOf(text);
+      if (text?.trim() === '') continue;
+      const id = text === undefined ? { why: 'a line too long for a record' } : sessionOf(text);
       if (typeof id !== 'string') {
         index.report.leaveOut(`line ${number}`, id.why);
-        current = undefined;
         continue;
       }
-      const stretches = index.sessions.get(id) ?? [];
-      if (!stretches.length) index.sessions.set(id, stretches);
-      const last = stretches.at(-1);
-      if (id === current && last) last[2] += bytes;
-      else stretches.push([number, offset, bytes]);
-      current = id;
+      let stretches = index.sessions.get(id);
+      if (!stretches) {
+        stretches = new Stretches();
+        index.sessions.set(id, stretches);
+      }
+      stretches.add(number, offset, bytes);
     }
   return index;
 }
@@ -73,9 +65,9 @@ function sessionOf(text: string): string | { why: string } {
 }
 
 async function load(
-  file: Awaited<ReturnType<typeof open>>,
+  file: FileHandle,
   id: string,
-  stretches: Stretch[],
+  stretches: Stretches,
   path: string,
   report: ReportBuilder,
 ): Promise<ImportedSession | undefined> {
@@ -83,19 +75,13 @@ async function load(
   const samples: SampleRecord[] = [];
   const calls = new Map<string, CallRecord>();
   const events: EventRecord[] = [];
-  for (const [firstLine, offset, bytes] of stretches) {
-    const buffer = Buffer.allocUnsafe(bytes);
-    const { bytesRead } = await file.read(buffer, 0, bytes, offset);
-    const lines = buffer.toString('utf8', 0, bytesRead).split('\n');
-    for (const [i, text] of lines.entries()) {
-      if (text.trim() === '') continue;
-      const r = parseLine(text);
-      if ('why' in r) report.leaveOut(`line ${firstLine + i}`, r.why);
-      else if (r.type === 'session') session = r;
-      else if (r.type === 'sample') samples.push(r);
-      else if (r.type === 'call') calls.set(r.call, r);
-      else events.push(r);
-    }
+  for await (const { line, text } of stretches.lines(file)) {
+    const r = parseLine(text);
+    if ('why' in r) report.leaveOut(`line ${line}`, r.why);
+    else if (r.type === 'session') session = r;
+    else if (r.type === 'sample') samples.push(r);
+    else if (r.type === 'call') calls.set(r.call, r);
+    else events.push(r);
   }
   const sorted = sortScopes(samples, report);
   events.sort((a, b) => a.t - b.t);

@@ -43,6 +43,8 @@ export class TraceWriter {
   private failing = false;
   private closed = false;
   private gap = 0;
+  /** Of the latest record: a gap belongs to the session it is in. */
+  private session: string | undefined;
   private readonly totals: WriterTotals = { records: 0, bytes: 0, dropped: 0 };
 
   private constructor(path: string, file: FileHandle, options: WriterOptions) {
@@ -84,6 +86,7 @@ export class TraceWriter {
       this.drop();
       return;
     }
+    this.session = record.session;
     this.queue.push(line);
     this.queuedBytes += bytes;
     if (this.queuedBytes >= BATCH_BYTES && !this.failing) void this.flush();
@@ -154,7 +157,8 @@ export class TraceWriter {
   private noteGap(): void {
     const records = this.gap;
     this.gap = 0;
-    this.write({ type: 'event', t: Date.now(), kind: 'trace-gap', data: { records } });
+    const where = this.session === undefined ? {} : { session: this.session };
+    this.write({ type: 'event', ...where, t: Date.now(), kind: 'trace-gap', data: { records } });
   }
 
   private drop(): void {

@@ -72,12 +72,12 @@ test('a record that is no JSON is dropped and reported', async () => {
   const path = join(folder({}), 'a.ndjson');
   const w = await TraceWriter.open(path, { onError: (e) => errors.push(e) });
   w.write({ ...event(1), data: { big: 1n } });
-  w.write(event(2));
+  w.write({ ...event(2), session: 's1' });
   expect(await w.close()).toMatchObject({ records: 2, dropped: 1 });
   expect(errors).toHaveLength(1);
   const { records } = await read(path);
   // the gap is told in the trace itself, after the records that did arrive
-  expect(records).toMatchObject([event(2), { kind: 'trace-gap', data: { records: 1 } }]);
+  expect(records).toMatchObject([event(2), { kind: 'trace-gap', session: 's1', data: { records: 1 } }]);
 });
 
 test('after close nothing more is taken', async () => {

@@ -1,0 +1,52 @@
+/** The trace writer on a file system that is really full, and then is not. */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import type { AcgError } from '../../src/model/index.ts';
+import { readTrace, TraceWriter } from '../../src/trace/index.ts';
+import { collect, folder } from '../trace/fixtures.ts';
+
+/** A file system of 256 KiB, or undefined where we may not mount one. */
+function smallDisk(): string | undefined {
+  const path = join(folder({}), 'disk');
+  mkdirSync(path);
+  if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', path]).status !== 0) return undefined;
+  onTestFinished(() => {
+    spawnSync('umount', ['-l', path]);
+  });
+  return path;
+}
+
+test('a disk that fills up and is cleared again: one report, no torn line, the gap is told', async (context) => {
+  const disk = smallDisk();
+  if (disk === undefined) return context.skip('cannot mount a tmpfs here');
+  const ballast = join(disk, 'ballast');
+  writeFileSync(ballast, Buffer.alloc(128 * 1024));
+  const errors: AcgError[] = [];
+  const path = join(disk, 'trace.ndjson');
+  const w = await TraceWriter.open(path, { onError: (e) => errors.push(e), maxBufferBytes: 32 * 1024, flushMs: 5 });
+  const event = (t: number) => ({ type: 'event' as const, t, kind: 'test', text: 'x'.repeat(1000) });
+  for (let t = 0; t < 300; t++) {
+    w.write(event(t));
+    if (t % 20 === 0) await w.flush();
+  }
+  await w.flush();
+  expect(errors.map((e) => e.code)).toEqual(['ACG_TRACE_WRITE']);
+  truncateSync(ballast, 0);
+  rmSync(ballast);
+  await w.flush();
+  w.write(event(1000));
+  const { records, dropped } = await w.close();
+  expect(dropped).toBeGreaterThan(50);
+  const bad: unknown[] = [];
+  const good = (await collect(readTrace(path, (b) => bad.push(b)))).map((g) => g.record);
+  expect(bad).toEqual([]);
+  expect(good).toHaveLength(records);
+  expect(good.filter((r) => r.type === 'event' && r.kind === 'trace-gap')).toMatchObject([
+    { data: { records: dropped } },
+  ]);
+  const times = good.flatMap((r) => (r.type === 'event' && r.kind === 'test' ? [r.t] : []));
+  expect(times).toEqual([...times].sort((a, b) => a - b));
+  expect(times.at(-1)).toBe(1000);
+});
