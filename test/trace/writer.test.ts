@@ -1,7 +1,8 @@
 import { appendFileSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { AcgError, EventRecord } from '../../src/model/index.ts';
+import type { AcgError, EventRecord, TraceRecord } from '../../src/model/index.ts';
 import { readTrace, TraceWriter, tracePath } from '../../src/trace/index.ts';
 import { collect, folder } from './fixtures.ts';
 
@@ -20,6 +21,64 @@ test('what is written is read back, in order', async () => {
   expect(await w.close()).toEqual({ records: 5000, bytes: statSync(path).size, dropped: 0 });
   expect(await read(path)).toEqual({ records, bad: [] });
   expect(statSync(path).mode & 0o777).toBe(0o600);
+});
+
+const id = fc.string({ minLength: 1, maxLength: 128 });
+const amount = fc.double({ min: 0, max: 1e15, noNaN: true }).map((n) => (Object.is(n, -0) ? 0 : n));
+const records: fc.Arbitrary<TraceRecord> = fc.oneof(
+  fc.record(
+    {
+      type: fc.constant('sample' as const),
+      session: id,
+      t: amount,
+      memoryBytes: amount,
+      scope: fc.constantFrom('session' as const, 'agent' as const, 'call' as const),
+      cgroup: fc.string(),
+      pids: fc.nat(),
+      gone: fc.boolean(),
+    },
+    { requiredKeys: ['type', 'session', 't', 'memoryBytes'] },
+  ),
+  fc.record(
+    {
+      type: fc.constant('call' as const),
+      call: id,
+      session: id,
+      tenant: fc.constant('acme'),
+      tool: fc.string(),
+      start: amount,
+      command: fc.string({ unit: 'binary' }),
+      argv: fc.array(fc.string()),
+      exitCode: fc.option(fc.integer()),
+      hint: fc.dictionary(id, fc.oneof(fc.string(), fc.integer())),
+    },
+    { requiredKeys: ['type', 'call', 'session', 'tenant', 'tool', 'start'] },
+  ),
+  fc.record(
+    {
+      type: fc.constant('event' as const),
+      t: amount,
+      kind: fc.string({ minLength: 1, maxLength: 64 }),
+      text: fc.string(),
+      data: fc.dictionary(fc.string(), fc.jsonValue()) as fc.Arbitrary<Record<string, unknown>>,
+    },
+    { requiredKeys: ['type', 't', 'kind'] },
+  ),
+);
+
+test('whatever the record, what is read is what was written', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(records, { maxLength: 20 }), async (written) => {
+      const path = join(folder({}), 'a.ndjson');
+      const w = await TraceWriter.open(path);
+      for (const r of written) w.write(r);
+      await w.close();
+      const { records: got, bad } = await read(path);
+      expect(bad).toEqual([]);
+      expect(got).toEqual(JSON.parse(JSON.stringify(written)));
+    }),
+    { numRuns: 60 },
+  );
 });
 
 test('records reach the file without close, within the flush time', async () => {
