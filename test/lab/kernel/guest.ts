@@ -47,6 +47,6 @@ export async function report(fixture: string, options: Partial<LabOptions> = {})
   }
   // for `npm run test:kernel`, which prints a line per program and kernel
   const list = process.env.AGENTCGROUP_TEST_KERNELS;
-  if (list) appendFileSync(list, `${fixture}\t${kernel}\t${guest.guestKernel}\n`);
+  if (list) appendFileSync(list, `${fixture}\t${guest.guestKernel}\t${Math.round(guest.wallMs / 1000)}\n`);
   return JSON.parse(guest.stdout.toString());
 }

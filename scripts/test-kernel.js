@@ -1,0 +1,46 @@
+// `npm run test:kernel [-- --kernel NAME] [PROGRAM...]`: the BPF programs in the lab, one line per program and kernel.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+
+const args = process.argv.slice(2);
+const at = args.indexOf('--kernel');
+const kernel = at >= 0 ? args.splice(at, 2)[1] : 'stock';
+if (!kernel) {
+  process.stderr.write('usage: npm run test:kernel [-- --kernel NAME] [PROGRAM...]\n');
+  process.exit(64);
+}
+const files = args.length > 0 ? args.map((program) => `test/lab/kernel/${program}.test.ts`) : ['test/lab/kernel/'];
+
+const dir = mkdtempSync(join(tmpdir(), 'agentcgroup-test-kernel-'));
+const report = join(dir, 'report.json');
+const kernels = join(dir, 'kernels');
+const reporters = ['--reporter=json', `--outputFile=${report}`, '--reporter=default'];
+const { status } = spawnSync(
+  'node',
+  ['node_modules/vitest/vitest.mjs', 'run', '--project', 'lab', ...reporters, ...files],
+  {
+    // what each test did goes to stderr, so that stdout is the lines
+    stdio: ['ignore', process.stderr, 'inherit'],
+    env: { ...process.env, AGENTCGROUP_TEST_KERNEL: kernel, AGENTCGROUP_TEST_KERNELS: kernels },
+  },
+);
+const booted = existsSync(kernels) ? readFileSync(kernels, 'utf8').trim().split('\n') : [];
+const guests = new Map(booted.map((line) => [line.split('\t')[0], line.split('\t').slice(1)]));
+const results = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')).testResults : [];
+rmSync(dir, { recursive: true });
+
+for (const { name, assertionResults } of results) {
+  const program = basename(name, '.test.ts');
+  const [version = 'did not finish', seconds = '?'] = guests.get(program) ?? [];
+  const count = (state) => assertionResults.filter((a) => a.status === state).length;
+  const words = [
+    `${count('passed')} passed`,
+    ...['failed', 'skipped'].filter((state) => count(state) > 0).map((state) => `${count(state)} ${state}`),
+    `${seconds} s`,
+  ];
+  process.stdout.write(`${program.padEnd(12)} ${`${kernel} (${version})`.padEnd(40)} ${words.join(', ')}\n`);
+}
+if (results.length === 0) process.stdout.write(`nothing ran on ${kernel}\n`);
+process.exit(status === 0 && results.length > 0 ? 0 : 1);
