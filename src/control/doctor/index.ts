@@ -2,6 +2,7 @@
 import { release } from 'node:os';
 import type { Capability } from '../../model/index.ts';
 import { probeCgroups, type RootOptions } from '../cgroup/index.ts';
+import { probeKernel } from '../kernel/index.ts';
 import { kernelRows } from './kernel.ts';
 import { labRows, memoryRows, ownRows } from './machine.ts';
 import { processRows } from './processes.ts';
@@ -14,10 +15,13 @@ export interface Report extends Verdict {
 
 /** Looks at everything. Takes about a second; leaves no process, cgroup or setting behind. */
 export async function examine(options: { root?: RootOptions; daemonSocket: string }): Promise<Report> {
+  const kernel = kernelRows();
   const groups = [
     { title: 'cgroups', rows: await probeCgroups(options.root) },
     { title: 'processes', rows: processRows() },
-    { title: 'kernel', rows: kernelRows() },
+    { title: 'kernel', rows: kernel },
+    // what the kernel's part says already is not said twice
+    { title: 'BPF programs', rows: probeKernel().filter((row) => !kernel.some((k) => k.name === row.name)) },
     { title: 'memory', rows: memoryRows() },
     { title: 'lab', rows: labRows() },
     { title: 'agentcgroup', rows: await ownRows(options.daemonSocket) },

@@ -21,7 +21,10 @@ const abilities: [what: string, rows: string[]][] = [
   ['notice pressure', ['PSI trigger']],
   ['survive a restart of the daemon', ['xattr']],
   ['take the shells of every agent', ['mount namespace']],
-  ['throttle memory growth in the kernel', ['sched_ext', 'memcg hooks', 'BPF', 'memory controller']],
+  [
+    'throttle memory growth in the kernel',
+    ['sched_ext', 'memcg hooks', 'BPF', 'charge hook', 'task work', 'memory controller'],
+  ],
 ];
 
 /** What the rows come to. Pure; a row that is missing counts as `unknown`. */
@@ -52,5 +55,6 @@ export function verdict(rows: readonly Capability[]): Verdict {
 function tierOf(state: (names: string[]) => Capability['state']): Tier {
   if (state(['memory controller']) !== 'yes' || state(['BPF', 'BTF']) === 'no') return 'cgroup';
   if (state(['memcg_bpf_ops']) === 'yes') return 'memcg-bpf';
-  return state(['sched_ext', 'memcg hooks']) === 'yes' ? 'sched-ext' : 'cgroup';
+  const hooked = state(['sched_ext', 'memcg hooks']) === 'yes' && state(['charge hook', 'task work']) !== 'no';
+  return hooked ? 'sched-ext' : 'cgroup';
 }

@@ -2,8 +2,8 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { kernel, report } from './guest.ts';
 
 const MiB = 2 ** 20;
-/** What a CPU may hold of a cgroup's memory without it being charged yet: 64 pages, on each of two CPUs. */
-const stock = 2 * 64 * 4096;
+/** The largest single charge: a huge page. */
+const hugePage = 2 * MiB;
 
 interface Sample {
   timeNs: number;
@@ -20,6 +20,9 @@ describe(`the monitor on the ${kernel} kernel`, () => {
     // the instruction-counting clock: what takes how long does not depend on who else uses this machine
     r = await report('monitor', { swapBytes: 256 * MiB, deterministic: true });
   }, 290_000);
+
+  /** How far the hooks' last word may be from memory.current: one charge for each run that the kernel left out, at most. */
+  const slack = () => 4096 + ((r.misses.charge ?? 0) + (r.misses.uncharge ?? 0)) * hugePage;
 
   test('every hook is attached', () => {
     expect(r.hooks.filter((h: { on: boolean }) => !h.on)).toEqual([]);
@@ -44,10 +47,10 @@ describe(`the monitor on the ${kernel} kernel`, () => {
 
   test('usage at the charge is memory.current, going up and coming down', () => {
     const { usage, current, after, currentAfter, counts } = r.growth;
-    expect(Math.abs(usage.usageBytes - current)).toBeLessThanOrEqual(stock);
+    expect(Math.abs(usage.usageBytes - current)).toBeLessThanOrEqual(slack());
     expect(usage.peakBytes).toBeGreaterThanOrEqual(64 * MiB);
     expect(usage.sessionUsageBytes).toBeGreaterThan(60 * MiB);
-    expect(Math.abs(after.usageBytes - currentAfter)).toBeLessThanOrEqual(stock);
+    expect(Math.abs(after.usageBytes - currentAfter)).toBeLessThanOrEqual(slack());
     expect(after.usageBytes).toBeLessThan(16 * MiB);
     expect(counts.chargedBytes - counts.unchargedBytes).toBeLessThan(16 * MiB);
     // once per batch of 64 pages, not once per page
@@ -77,21 +80,22 @@ describe(`the monitor on the ${kernel} kernel`, () => {
     const { samples } = r.quiet as { samples: Sample[] };
     const steps = samples.slice(1).map((s, i) => ({ ...s, moved: Math.abs(s.usageBytes - samples[i]!.usageBytes) }));
     // one huge page is a burst of its own
-    for (const { moved, sinceNs } of steps) expect(moved >= MiB || sinceNs >= 1e9, `${moved} after ${sinceNs}`).toBe(true);
+    for (const { moved, sinceNs } of steps)
+      expect(moved >= MiB || sinceNs >= 1e9, `${moved} after ${sinceNs}`).toBe(true);
     expect(steps.filter(({ moved }) => moved < MiB).length).toBeGreaterThanOrEqual(1);
   });
 
   test('what a cgroup inside a call is charged is the call’s', () => {
     expect(r.nested.place).toMatchObject({ kind: 'nested' });
     expect(r.nested.usage.usageBytes).toBeGreaterThan(30 * MiB);
-    expect(Math.abs(r.nested.usage.usageBytes - r.nested.current)).toBeLessThanOrEqual(stock);
+    expect(Math.abs(r.nested.usage.usageBytes - r.nested.current)).toBeLessThanOrEqual(slack());
   });
 
   test('swap is not taken for memory, and reclaim counts for the task that does it', () => {
     const { before, swapped, current, usage, reclaimer } = r.swap;
     expect(swapped).toBeGreaterThan(16 * MiB);
     expect(current).toBeLessThan(before - 16 * MiB);
-    expect(Math.abs(usage.usageBytes - current)).toBeLessThanOrEqual(stock);
+    expect(Math.abs(usage.usageBytes - current)).toBeLessThanOrEqual(slack());
     expect(reclaimer).toBe(0);
   });
 
