@@ -3,7 +3,7 @@
 //   node scripts/bootstrap.js [--then COMMAND ARGS...]   COMMAND runs afterwards with the project's own Node first on PATH.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 
@@ -23,6 +23,37 @@ function run(command, args, remedy, options = {}) {
   const r = spawnSync(command, args, { cwd: root, env, stdio: ['ignore', 'inherit', 'inherit'], ...options });
   if (r.error) throw new Failure(`${command}: ${r.error.message}`, remedy);
   if (r.status !== 0) throw new Failure(`${command} ${args.join(' ')} ended with ${r.signal ?? r.status}`, remedy);
+}
+
+/** A package that this release of Debian does not have is part of another one there. */
+function hasCandidate(name) {
+  const { stdout } = spawnSync('apt-cache', ['policy', name], { encoding: 'utf8', env: { ...env, LC_ALL: 'C' } });
+  return /Candidate: (?!\(none\))/.test(stdout ?? '');
+}
+
+/** A hash of the files below some folders, to tell whether what was built from them is still theirs. */
+function hashOf(paths) {
+  const hash = createHash('sha256');
+  const add = (path) => {
+    if (statSync(path).isDirectory()) for (const name of readdirSync(path).sort()) add(join(path, name));
+    else hash.update(`\0${path}\0`).update(readFileSync(path));
+  };
+  for (const path of paths) add(join(root, path));
+  return hash.digest('hex');
+}
+
+/** A step that builds: done when it was done from these very sources. */
+function building(name, sources, script) {
+  const stamp = join(root, 'prebuilt', `.${name.replace(' ', '-')}`);
+  return {
+    name,
+    ready: () => existsSync(stamp) && readFileSync(stamp, 'utf8') === hashOf(sources),
+    work() {
+      run('node', [script], 'the compiler says why, above');
+      mkdirSync(join(root, 'prebuilt'), { recursive: true });
+      writeFileSync(stamp, hashOf(sources));
+    },
+  };
 }
 
 const readJson = (path) => JSON.parse(readFileSync(join(root, path), 'utf8'));
@@ -60,30 +91,24 @@ const steps = [
     missing: () =>
       [...readJson('scripts/packages.json'), ...readJson('src/lab/packages.json')]
         .filter((p) => ![p.probe].flat().some((file) => existsSync(file)))
-        .map((p) => p.package),
+        .map((p) => p.package)
+        .filter((name, i, all) => all.indexOf(name) === i),
     ready() {
       return this.missing().length === 0;
     },
     work() {
-      const wanted = [...new Set(this.missing())].filter((p) => hasCandidate(p) || !p.startsWith('virtiofsd'));
+      const missing = this.missing().join(' ');
       if (process.getuid() !== 0)
-        throw new Failure(`missing: ${wanted.join(' ')}`, `install them: sudo apt-get install ${wanted.join(' ')}`);
+        throw new Failure(`missing: ${missing}`, `install them: sudo apt-get install ${missing}`);
       const quiet = { stdio: ['ignore', 'ignore', 'inherit'], env: { ...env, DEBIAN_FRONTEND: 'noninteractive' } };
       const remedy = 'check /etc/apt/sources.list and the network, then try again';
       run('apt-get', ['-qq', 'update'], remedy, quiet);
+      const wanted = this.missing().filter(hasCandidate);
       run('apt-get', ['-qq', 'install', '-y', '--no-install-recommends', ...wanted], remedy, quiet);
     },
   },
-  {
-    name: 'native build',
-    ready: () => builtFrom('native') === sourcesOf('native'),
-    work: () => run('node', ['scripts/build-native.js'], 'the compiler says why, above'),
-  },
-  {
-    name: 'BPF objects',
-    ready: () => builtFrom('bpf') === sourcesOf('bpf'),
-    work: () => run('node', ['scripts/build-bpf.js'], 'the compiler says why, above'),
-  },
+  building('native build', ['native', 'scripts/build-native.js'], 'scripts/build-native.js'),
+  building('BPF objects', ['bpf', 'native/bpf', 'scripts/build-bpf.js', 'scripts/debian.js'], 'scripts/build-bpf.js'),
   {
     name: 'lab kernel',
     ready: () =>

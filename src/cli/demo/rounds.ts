@@ -99,8 +99,9 @@ async function readTraces(dir: string) {
 }
 
 async function stopDaemon(client: DaemonClient): Promise<void> {
-  const { pid } = await client.health();
-  process.kill(pid, 'SIGTERM');
+  const health = await client.health().catch(() => undefined);
+  if (!health) return;
+  process.kill(health.pid, 'SIGTERM');
   while (existsSync(client.socket)) await new Promise((resolve) => setTimeout(resolve, 50));
 }
 
