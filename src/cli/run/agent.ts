@@ -1,5 +1,4 @@
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, watch } from 'node:fs';
-import { constants } from 'node:os';
 import { join } from 'node:path';
 import { Cgroup } from '../../control/cgroup/index.ts';
 import { type DaemonPaths, daemonPaths } from '../../control/daemon/index.ts';
@@ -9,6 +8,7 @@ import {
   nativeProgram,
   pidfdSendSignal,
   type Spawned,
+  signalNumber,
   spawn,
   watchExit,
 } from '../../control/native/index.ts';
@@ -55,7 +55,7 @@ export async function runAgent(agent: string[], request: SessionRequest, options
       await keeper.ensure();
       await keeper.client.endSession(session.session, { exitCode: ended?.code ?? null, signal: ended?.signal ?? null });
     }
-    return ended.signal === null ? (ended.code ?? 70) : 128 + constants.signals[ended.signal];
+    return ended.signal === null ? (ended.code ?? 70) : 128 + signalNumber(ended.signal);
   } finally {
     keeper.close();
   }
@@ -110,7 +110,13 @@ function start(session: SessionStatus, agent: string[], dir: string, paths: Daem
       shimConfigLines(config).join(';'),
     ],
     ...['--shells', SHELLS.join(','), '--way', options.way, '--env-dir', envDir],
-    ...['--report-fd', String(fds.length), '--oom-score-adj', String(AGENT_OOM_SCORE_ADJ), '--pdeathsig'],
+    ...[
+      '--report-fd',
+      String(fds.length),
+      '--oom-score-adj',
+      String(AGENT_OOM_SCORE_ADJ),
+      `--pdeathsig=${process.pid}`,
+    ],
     ...['--', ...agent],
   ];
   try {

@@ -3,7 +3,7 @@ import { type Cgroup, parsePlace } from '../cgroup/index.ts';
 import { getXattr } from '../native/index.ts';
 import { Call } from './call.ts';
 import type { Engine } from './engine.ts';
-import { CALL_XATTR, EXIT_XATTR, KeptCall, KeptSession, LAST_CALL_XATTR, SESSION_XATTR } from './kept.ts';
+import { CALL_XATTR, EXIT_XATTR, KeptCall, KeptSession, SESSION_XATTR } from './kept.ts';
 import { decodeWaitStatus, isAlive, onGone } from './processes.ts';
 import { Session } from './session.ts';
 
@@ -37,6 +37,7 @@ export async function adoptTree(
       }
       for (const record of await recordsOf(session.kept)) {
         session.remember(record);
+        session.lastCall = Math.max(session.lastCall, Number(record.call.slice(record.call.lastIndexOf('.') + 1)));
         session.done++;
         if (record.killedBy !== undefined) session.killed++;
       }
@@ -52,7 +53,7 @@ export async function adoptTree(
 function readSession(cgroup: Cgroup): Session | undefined {
   const kept = KeptSession.safeParse(readJson(cgroup, SESSION_XATTR));
   if (!kept.success || cgroup.name !== `session-${kept.data.session}`) return undefined;
-  return new Session(cgroup, kept.data, Number(getXattr(cgroup.path, LAST_CALL_XATTR)?.toString() ?? 0));
+  return new Session(cgroup, kept.data);
 }
 
 async function adoptCalls(
@@ -65,7 +66,6 @@ async function adoptCalls(
     const place = parsePlace(`tenant-${session.kept.tenant}/session-${session.id}/${cgroup.name}`);
     if (place?.kind !== 'call') continue;
     const kept = KeptCall.safeParse(readJson(cgroup, CALL_XATTR));
-    // the number on the session may be one behind when the daemon died between the two writes
     session.lastCall = Math.max(session.lastCall, place.call);
     if (!kept.success) {
       await cgroup.end();
@@ -98,6 +98,7 @@ async function resumeCall(
     return engine.settle(session, call);
   }
   const { shim } = call.kept;
+  if (!call.cgroup.populated() && !(shim && isAlive(shim))) return engine.finish(session, call);
   if (!shim || !isAlive(shim)) return engine.shimLost(session, call);
   // it reconnects and reports the end; when it is gone without that, it may still have left a note
   onGone(shim, () => {

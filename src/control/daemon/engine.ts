@@ -1,4 +1,3 @@
-import { constants } from 'node:os';
 import { relative } from 'node:path';
 import {
   AcgError,
@@ -10,7 +9,7 @@ import {
 } from '../../model/index.ts';
 import { type Cgroup, parsePlace, type Root, tenantName } from '../cgroup/index.ts';
 import type { Ended, Open } from '../intercept/index.ts';
-import { setXattr } from '../native/index.ts';
+import { setXattr, signalNumber } from '../native/index.ts';
 import {
   commandClass,
   type Explanation,
@@ -320,7 +319,6 @@ export class Engine {
   ended(session: Session, call: Call, ended: Ended): string {
     const { exitCode, signal } = decodeWaitStatus(ended.status);
     call.shellEnded(exitCode, signal);
-    call.keep();
     call.feedback = this.#feedback(call, ended.status);
     setImmediate(() => this.settle(session, call).catch((error) => this.#report(error, `finish call ${call.id}`)));
     if (!call.feedback) return '';
@@ -342,7 +340,7 @@ export class Engine {
     const facts = {
       oomKilled,
       pidsLimited: failed && call.pidsLimited(),
-      exitStatus: record.exitCode ?? 128 + (constants.signals[record.signal as NodeJS.Signals] ?? 0),
+      exitStatus: record.exitCode ?? 128 + signalNumber(record.signal as NodeJS.Signals),
       peakBytes: record.peakBytes,
       limitBytes: record.limitBytes,
       pidsMax: this.policy.call(call.id)?.pidsMax,
@@ -405,7 +403,8 @@ export class Engine {
   /** Writes the record and removes the cgroup of a call that holds no process any more. Twice is once. */
   async finish(session: Session, call: Call): Promise<void> {
     if (call.state === 'ended') return;
-    if (call.kept.exitCode === undefined) call.shellEnded(null, 'SIGKILL');
+    // a call that ended while no daemon was there, without leaving a note, ended in a way nobody knows
+    if (call.kept.exitCode === undefined) call.shellEnded(null, call.killedBy ? 'SIGKILL' : null);
     call.pauses = this.policy.call(call.id)?.pauses ?? call.pauses;
     const record = call.record(session.id, session.kept.tenant);
     call.state = 'ended';

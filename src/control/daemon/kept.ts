@@ -7,8 +7,6 @@ import { Name, Priority } from '../../model/index.ts';
 
 export const SESSION_XATTR = 'user.agentcgroup.session';
 export const CALL_XATTR = 'user.agentcgroup.call';
-/** The number of the last call, on the session's cgroup: call ids are never given twice. */
-export const LAST_CALL_XATTR = 'user.agentcgroup.last-call';
 /** Left by a shim whose command ended while no daemon was there: "WAIT_STATUS END_EPOCH_MS". */
 export const EXIT_XATTR = 'user.agentcgroup.exit';
 

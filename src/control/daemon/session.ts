@@ -11,7 +11,7 @@ import {
 import { AGENT, type Cgroup, CgroupFileError, enableControllers, sessionName, tenantName } from '../cgroup/index.ts';
 import { setXattr } from '../native/index.ts';
 import type { Call } from './call.ts';
-import { type KeptSession, LAST_CALL_XATTR, type ProcessId, SESSION_XATTR } from './kept.ts';
+import { type KeptSession, type ProcessId, SESSION_XATTR } from './kept.ts';
 import { measured } from './usage.ts';
 
 /** Ended calls that are kept in memory for the API; older ones are in the trace. */
@@ -29,14 +29,13 @@ export class Session {
   end: number | undefined;
   done = 0;
   killed = 0;
-  lastCall: number;
+  lastCall = 0;
   agentOomKilled = false;
 
-  constructor(cgroup: Cgroup, kept: KeptSession, lastCall = 0, notEnforced: string[] = []) {
+  constructor(cgroup: Cgroup, kept: KeptSession, notEnforced: string[] = []) {
     this.cgroup = cgroup;
     this.agent = cgroup.child(AGENT);
     this.kept = kept;
-    this.lastCall = lastCall;
     this.notEnforced = notEnforced;
   }
 
@@ -44,10 +43,12 @@ export class Session {
     return this.kept.session;
   }
 
-  /** The number of the next call, noted on the cgroup before it is used: no id is given twice, not by the next daemon either. */
+  /**
+   * The number of the next call. Not noted anywhere of its own: a call's cgroup goes after its record is in the trace, so the
+   * next daemon finds every number that was given in one of the two.
+   */
   nextCall(): number {
     this.lastCall++;
-    setXattr(this.cgroup.path, LAST_CALL_XATTR, String(this.lastCall));
     return this.lastCall;
   }
 
@@ -125,7 +126,7 @@ export function createSession(
     try {
       const notEnforced = writeLimits(cgroup, kept);
       if (uid !== 0) delegate(cgroup, uid);
-      return new Session(cgroup, kept, 0, notEnforced);
+      return new Session(cgroup, kept, notEnforced);
     } catch (error) {
       for (const part of cgroup.walk()) part.tryRemove();
       throw error;

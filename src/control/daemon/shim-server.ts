@@ -9,6 +9,8 @@ import type { Session } from './session.ts';
 
 /** A client that has not said a whole first message by then is dropped: shims speak at once. */
 const FIRST_MESSAGE_MS = 5_000;
+/** An answer that takes longer is announced, well within the time a shim waits by itself (3 s). */
+const LATE_MS = 500;
 const MAX_CONNECTIONS = 4096;
 
 /** Serves shims on a Unix socket until the returned server is closed. Any user may connect: what a process may do depends on the cgroup it is in. */
@@ -91,7 +93,9 @@ class Connection {
     this.#asking = new AbortController();
     // the answer may take as long as the policy lets a call wait
     this.#socket.setTimeout(0);
-    const opening = await this.#engine.open(this.#pid, message, this.#asking.signal);
+    // a shim that hears nothing takes the daemon for dead; one that is told to wait, waits
+    const late = setTimeout(() => this.#send({ type: 'queued' }), LATE_MS);
+    const opening = await this.#engine.open(this.#pid, message, this.#asking.signal).finally(() => clearTimeout(late));
     if (opening.verdict === 'plain') {
       this.#send({ type: 'opened', verdict: 'plain', call: 'none' });
       return;
