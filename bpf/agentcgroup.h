@@ -85,8 +85,10 @@ struct acg_counts {
 
 /*
  * Events: map acg_events, one ring buffer for all programs. 1-15 monitor, 16-31 governor, 32-47 scheduler.
- * Map acg_lost (per-CPU array, index: type) counts those that found the ring full.
+ * Map acg_lost (per-CPU array, index: type) counts those that found the ring full; index 0 the cgroups of ours that found
+ * acg_cgroups full, whose processes nobody is told about.
  */
+#define ACG_LOST_CGROUP 0
 enum acg_event_type {
 	ACG_EVENT_FORK = 1,
 	ACG_EVENT_EXEC = 2,

@@ -139,7 +139,8 @@ static __always_inline int place(struct cgroup *cgrp)
 	} else {
 		return 0;
 	}
-	bpf_map_update_elem(&acg_cgroups, &id, &entry, BPF_ANY);
+	if (bpf_map_update_elem(&acg_cgroups, &id, &entry, BPF_ANY))
+		acg_count_lost(ACG_LOST_CGROUP);
 	return 0;
 }
 

@@ -161,7 +161,7 @@ function buildAddon({ include, lib, version }) {
       '-Wl,--exclude-libs,ALL',
     ],
   ];
-  const headers = [join(root, 'bpf/agentcgroup.h'), ...filesIn('native/bpf', /\.h$/)];
+  const headers = filesIn('native/bpf', /\.h$/);
   const words = [flags, compiler.stdout.split('\n', 1)[0], version];
   return [
     target(join(addons, 'agentcgroup-bpf.node'), [...sources, ...headers], words, (out) => {

@@ -37,6 +37,18 @@ export function* records(batch: Uint8Array): Generator<Uint8Array> {
   }
 }
 
+/** The map acg_lost. */
+export const lostView = (map: Descriptor) => new PerCpuMapView({ name: 'acg_lost', map, key: u32, value: u64 });
+
+/** Its counts by event type. `cgroup`: cgroups of ours that did not fit into acg_cgroups and are watched by nobody. */
+export function lostCounts(lost: PerCpuMapView<number, number>): Record<string, number> {
+  const counts = lost.keys().map((type) => {
+    const name = type === 0 ? 'cgroup' : (decoders[type]?.type ?? `type ${type}`);
+    return [name, lost.get(type)!.reduce((a, b) => a + b, 0)] as const;
+  });
+  return Object.fromEntries(counts.filter(([, count]) => count > 0));
+}
+
 /**
  * The events of all programs, in order, on the event loop: a thread sleeps in the kernel until there are some. The ring is shared
  * and pinned: one process reads it at a time, and what was sent while nobody read is there for the next reader, as far as it fitted.
@@ -49,7 +61,7 @@ export class EventStream implements Disposable {
 
   /** `events` and `lost` are the maps acg_events and acg_lost. Keeps the process alive until closed, unless `unref`. */
   constructor(maps: { events: Descriptor; lost: Descriptor }, receive: (event: KernelEvent) => void) {
-    this.#lost = new PerCpuMapView({ name: 'acg_lost', map: maps.lost, key: u32, value: u64 });
+    this.#lost = lostView(maps.lost);
     this.#ring = new (bpf().Ring)(maps.events.fd, (batch) => {
       for (const record of records(batch)) {
         const event = decodeEvent(record);
@@ -59,15 +71,9 @@ export class EventStream implements Disposable {
     });
   }
 
-  /** Events that found the ring full since the programs were loaded, by type; types without losses are absent. */
-  lost(): Partial<Record<KernelEvent['type'] | 'other', number>> {
-    const lost: Partial<Record<KernelEvent['type'] | 'other', number>> = {};
-    for (const type of this.#lost.keys()) {
-      const count = this.#lost.get(type)!.reduce((a, b) => a + b, 0);
-      const name = (decoders[type]?.type ?? 'other') as KernelEvent['type'] | 'other';
-      if (count > 0) lost[name] = (lost[name] ?? 0) + count;
-    }
-    return lost;
+  /** Events that found the ring full since the programs were loaded, by type; what was not lost is absent. See `lostCounts`. */
+  lost(): Record<string, number> {
+    return lostCounts(this.#lost);
   }
 
   /** Delivers everything that is in the ring now, before it returns. */

@@ -1,11 +1,11 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { AcgError } from '../../model/index.ts';
 import { bpf, isBpfFailure } from './addon.ts';
 import type { Descriptor } from './descriptor.ts';
-import { u32, u64 } from './layout.ts';
-import { PerCpuMapView } from './maps.ts';
+import { lostCounts, lostView } from './events.ts';
 import { defaultPinRoot, openPin, removePins, sharedDirectory } from './pins.ts';
-import { decoders } from './wire-events.ts';
+import { missingPrivilege } from './privilege.ts';
 
 /** enum bpf_map_type, those that our programs use. */
 const mapTypes: Record<number, string> = {
@@ -19,6 +19,9 @@ const mapTypes: Record<number, string> = {
   29: 'task storage',
   32: 'cgroup storage',
 };
+
+/** BPF_PROG_TYPE_STRUCT_OPS */
+const PROG_TYPE_STRUCT_OPS = 27;
 
 export interface PinnedProgram {
   name: string;
@@ -71,17 +74,13 @@ function mapOf(name: string, pin: Descriptor): PinnedMap {
 
 function lostEvents(directory: string): Record<string, number> {
   using map = openPin(join(directory, 'acg_lost'));
-  if (!map) return {};
-  const view = new PerCpuMapView({ name: 'acg_lost', map, key: u32, value: u64 });
-  const counts = view.keys().map((type) => {
-    const name: string = decoders[type]?.type ?? `type ${type}`;
-    return [name, view.get(type)!.reduce((a, b) => a + b, 0)] as const;
-  });
-  return Object.fromEntries(counts.filter(([, count]) => count > 0));
+  return map ? lostCounts(lostView(map)) : {};
 }
 
-/** What of ours is pinned in the kernel. Throws ACG_BPF_PIN, ACG_NATIVE_MISSING. */
+/** What of ours is pinned in the kernel. Throws ACG_BPF_UNSUPPORTED (no privilege), ACG_BPF_PIN, ACG_NATIVE_MISSING. */
 export function bpfStatus(pinRoot = defaultPinRoot): BpfStatus {
+  const missing = missingPrivilege();
+  if (missing) throw new AcgError('ACG_BPF_UNSUPPORTED', missing);
   const setting = '/proc/sys/kernel/bpf_stats_enabled';
   const versions = existsSync(pinRoot) ? readdirSync(pinRoot).sort() : [];
   const loaded = versions.flatMap((version) => {
@@ -107,9 +106,6 @@ export function bpfStatus(pinRoot = defaultPinRoot): BpfStatus {
     lost: lostEvents(join(pinRoot, sharedDirectory)),
   };
 }
-
-/** BPF_PROG_TYPE_STRUCT_OPS */
-const PROG_TYPE_STRUCT_OPS = 27;
 
 /**
  * Takes everything of ours out of the kernel: links, programs, maps, and the directory. What a running process holds open stays

@@ -97,13 +97,18 @@ describe.skipIf(why)(`loading${why ? ` (skipped: ${why})` : ''}`, () => {
 
   test('without privilege it is ACG_BPF_UNSUPPORTED, not a riddle', () => {
     const script = `
-      import { Monitor, probeKernel } from ${JSON.stringify(join(repository, 'src/control/kernel/index.ts'))};
+      import { bpfStatus, Monitor, probeKernel } from ${JSON.stringify(join(repository, 'src/control/kernel/index.ts'))};
       process.setgroups([]); process.setgid(65534); process.setuid(65534);
+      let status; try { bpfStatus(); } catch (error) { status = error.code; }
       const rows = new Set(probeKernel().map((row) => row.state));
-      try { new Monitor({ pinRoot: false }); } catch (error) { console.log(JSON.stringify({ code: error.code, text: error.message, rows: [...rows] })); }`;
+      try { new Monitor({ pinRoot: false }); } catch (error) { console.log(JSON.stringify({ code: error.code, text: error.message, rows: [...rows], status })); }`;
     const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
     expect(stdout, stderr).toContain('"code":"ACG_BPF_UNSUPPORTED"');
-    expect(JSON.parse(stdout)).toMatchObject({ text: expect.stringContaining('CAP_BPF'), rows: ['unknown'] });
+    expect(JSON.parse(stdout)).toMatchObject({
+      text: expect.stringContaining('CAP_BPF'),
+      rows: ['unknown'],
+      status: 'ACG_BPF_UNSUPPORTED',
+    });
   });
 
   test('pinned, it outlives its process: the next one finds hooks, maps and what was sent meanwhile', async () => {

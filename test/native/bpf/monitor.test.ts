@@ -200,6 +200,23 @@ describe.skipIf(why)('a ring too small', () => {
   });
 });
 
+describe.skipIf(why)('a map of cgroups too small', () => {
+  test('a cgroup that did not fit is counted', () => {
+    const monitor = new Monitor({ pinRoot: false, maxEntries: { acg_cgroups: 4 } });
+    const tree = scratchTree();
+    try {
+      monitor.watch(tree.root);
+      const { stream } = collect(monitor);
+      expect(monitor.places().size).toBe(4);
+      expect(stream.lost()).toEqual({ cgroup: 1 });
+      stream[Symbol.dispose]();
+    } finally {
+      tree.remove();
+      monitor.unload();
+    }
+  });
+});
+
 describe.skipIf(why)('maps', () => {
   test('typed elements: set, get, list, delete; full, existing and missing are told by name', () => {
     using monitor = new Monitor({ pinRoot: false });
