@@ -39,6 +39,8 @@ class Connection {
   /** The process that connected, as the kernel noted it. */
   readonly #pid: number;
   #held: { session: Session; call: Call } | undefined;
+  /** Ends the connection of a client that is slow, or does not hang up after it was refused. */
+  #deadline: NodeJS.Timeout;
   /** Set once the shim has asked to run a command; aborted when it hangs up. */
   #asking: AbortController | undefined;
 
@@ -46,7 +48,7 @@ class Connection {
     this.#socket = socket;
     this.#engine = engine;
     this.#report = report;
-    socket.setTimeout(FIRST_MESSAGE_MS, () => socket.destroy());
+    this.#deadline = setTimeout(() => socket.destroy(), FIRST_MESSAGE_MS);
     socket.on('error', () => socket.destroy());
     socket.on('close', () => this.#lost());
     let pid = 0;
@@ -75,7 +77,8 @@ class Connection {
     if (this.#socket.writable) this.#socket.end(encode({ type: 'error', code, text: message }));
     // nothing more is read: what follows a broken message has no meaning
     this.#socket.removeAllListeners('data').resume();
-    this.#socket.setTimeout(FIRST_MESSAGE_MS, () => this.#socket.destroy());
+    clearTimeout(this.#deadline);
+    this.#deadline = setTimeout(() => this.#socket.destroy(), FIRST_MESSAGE_MS);
   }
 
   #handle(message: ShimMessage): void {
@@ -92,7 +95,7 @@ class Connection {
   async #open(message: Extract<ShimMessage, { type: 'open' }>): Promise<void> {
     this.#asking = new AbortController();
     // the answer may take as long as the policy lets a call wait
-    this.#socket.setTimeout(0);
+    clearTimeout(this.#deadline);
     // a shim that hears nothing takes the daemon for dead; one that is told to wait, waits
     const late = setTimeout(() => this.#send({ type: 'queued' }), LATE_MS);
     const opening = await this.#engine.open(this.#pid, message, this.#asking.signal).finally(() => clearTimeout(late));
@@ -122,7 +125,7 @@ class Connection {
   #attach(session: Session, call: Call): void {
     this.#held = { session, call };
     call.attached = true;
-    this.#socket.setTimeout(0);
+    clearTimeout(this.#deadline);
   }
 
   #send(message: DaemonMessage): void {
@@ -130,6 +133,7 @@ class Connection {
   }
 
   #lost(): void {
+    clearTimeout(this.#deadline);
     this.#asking?.abort();
     const held = this.#held;
     this.#held = undefined;
