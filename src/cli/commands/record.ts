@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
+import type { RecordCost } from '../../control/record/index.ts';
 import { AcgError, parseDuration } from '../../model/index.ts';
 import { printJson } from '../print.ts';
 
@@ -61,6 +63,8 @@ async function record(flags: Flags): Promise<void> {
   const { callsFromLog, findTarget, Recorder } = await import('../../control/record/index.ts');
   const { TraceWriter, tracePath } = await import('../../trace/index.ts');
   const target = findTarget(flags);
+  if (flags.claudeSession !== undefined && !existsSync(flags.claudeSession))
+    throw new AcgError('ACG_TRACE', `${flags.claudeSession} is not there`);
   const start = Date.now();
   const session = target.session ? target.name : `${target.name}-${start}`.slice(-64);
   const path = flags.out ?? tracePath('.', target.name, start);
@@ -83,19 +87,27 @@ async function record(flags: Flags): Promise<void> {
     const cost = recorder.stop();
     const end = Date.now();
     writer.write({ type: 'event', session, t: end, kind: 'record-cost', data: { ...cost } });
-    if (flags.claudeSession !== undefined) {
+    try {
       const recording = { session, tenant: target.tenant, start, end };
-      for (const r of await callsFromLog(flags.claudeSession, recording)) writer.write(r);
+      if (flags.claudeSession !== undefined)
+        for (const r of await callsFromLog(flags.claudeSession, recording)) writer.write(r);
+    } finally {
+      const { dropped } = await writer.close();
+      report(flags, path, session, { ...cost, dropped });
     }
-    const { dropped } = await writer.close();
-    if (flags.json) printJson({ path, session, ...cost, dropped });
-    else
-      process.stderr.write(
-        `${cost.samples} samples of up to ${cost.cgroups || 'no'} cgroups and ${cost.calls} calls in ${cost.seconds.toFixed(1)} s; ` +
-          `cost ${cost.cpuPercent.toFixed(2)} % of one CPU; ${cost.missedRounds} of ${cost.rounds + cost.missedRounds} rounds missed\n`,
-      );
-    if (dropped) process.exitCode = 74;
   }
+}
+
+function report(flags: Flags, path: string, session: string, cost: RecordCost & { dropped: number }): void {
+  if (cost.dropped) process.exitCode = 74;
+  if (flags.json) {
+    printJson({ path, session, ...cost });
+    return;
+  }
+  process.stderr.write(
+    `${cost.samples} samples of up to ${cost.cgroups || 'no'} cgroups and ${cost.calls} calls in ${cost.seconds.toFixed(1)} s; ` +
+      `cost ${cost.cpuPercent.toFixed(2)} % of one CPU; ${cost.missedRounds} of ${cost.rounds + cost.missedRounds} rounds missed\n`,
+  );
 }
 
 function interrupted(): Promise<void> {

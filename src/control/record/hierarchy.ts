@@ -87,6 +87,13 @@ export function below(directories: Directories, relative: string): Directories {
   return found;
 }
 
+/** Is it the top of a hierarchy, all of the machine? The top that a container sees of its own namespace is not. */
+export function isMachine(directory: string, h: Hierarchies): boolean {
+  const mounts = [...(h.v2 ? [h.v2] : []), ...h.v1.values()];
+  const top = mounts.some((m) => m.path === resolve(directory) && m.root === '/');
+  return top && !existsSync(join(directory, 'memory.current'));
+}
+
 /** The directory whose children and processes are the cgroup's: v2 where it accounts memory or is all there is, else v1. */
 export function mainDirectory(d: Directories): string | undefined {
   if (d.v2 && existsSync(join(d.v2, 'memory.current'))) return d.v2;

@@ -61,8 +61,9 @@ export class Places {
         // watched before it is listed, so that nothing made in between is missed
         this.watch(path, directory);
         names = readdirSync(directory, { withFileTypes: true }).flatMap((e) => (e.isDirectory() ? [e.name] : []));
-      } catch {
-        return; // removed meanwhile
+      } catch (error) {
+        if (/^(?:ENOENT|ENODEV)$/.test((error as NodeJS.ErrnoException).code ?? '')) return; // removed meanwhile
+        throw error;
       }
       if (!this.found.has(path)) this.add(path, t);
       for (const name of names) visit(path === '' ? name : `${path}/${name}`);
@@ -179,9 +180,16 @@ export class Places {
 
   private watch(path: string, directory: string): void {
     if (this.watches.has(path)) return;
-    const w = watch(directory, () => {
-      this.stale = true;
-    });
+    let w: FSWatcher;
+    try {
+      w = watch(directory, () => {
+        this.stale = true;
+      });
+    } catch (error) {
+      // no more watches on this machine (fs.inotify.max_user_watches): the look once a second must do
+      if (/^(?:ENOSPC|EMFILE)$/.test((error as NodeJS.ErrnoException).code ?? '')) return;
+      throw error;
+    }
     w.on('error', () => {
       this.watches.delete(path);
       w.close();

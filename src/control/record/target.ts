@@ -4,7 +4,7 @@ import { basename, join, resolve } from 'node:path';
 import { AcgError, Name } from '../../model/index.ts';
 import { Cgroup, locateRoot, sessionName } from '../cgroup/index.ts';
 import { containerPid } from './container.ts';
-import { type Directories, directoriesAt, directoriesOf, hierarchies, mainDirectory } from './hierarchy.ts';
+import { type Directories, directoriesAt, directoriesOf, hierarchies, isMachine, mainDirectory } from './hierarchy.ts';
 import { Process, ProcessSet } from './processes.ts';
 
 export interface Target {
@@ -56,7 +56,10 @@ function sessionTarget(session: string, cgroupRoot: string | undefined): Target 
 }
 
 function cgroupTarget(path: string): Target {
-  const directories = isDirectory(path) ? directoriesAt(path, hierarchies()) : undefined;
+  const h = hierarchies();
+  if (isMachine(path, h))
+    throw new AcgError('ACG_RECORD_TARGET', `${path} is the whole machine: name a cgroup below it`);
+  const directories = isDirectory(path) ? directoriesAt(path, h) : undefined;
   if (!directories) throw new AcgError('ACG_RECORD_TARGET', `${path} is not a directory of a cgroup hierarchy`);
   return {
     name: nameFrom(`cgroup-${basename(resolve(path))}`),
