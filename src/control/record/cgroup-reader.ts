@@ -4,6 +4,9 @@ import { parseIoStat, parsePressure } from '../cgroup/index.ts';
 import type { Directories } from './hierarchy.ts';
 import { field, KeptFile } from './kept-file.ts';
 
+/** The first line of cpu.stat, on every kernel that has it. */
+const USAGE_USEC = 'usage_usec ';
+
 /** The measured part of a sample; memory may be missing where no controller accounts it. */
 export type Usage = Omit<SampleRecord, 'type' | 'session' | 'scope' | 'call' | 'cgroup' | 't' | 'memoryBytes'> & {
   memoryBytes?: number;
@@ -85,11 +88,8 @@ export class CgroupReader {
   /** The figures at `now` (monotonic milliseconds); undefined when the cgroup is gone. */
   read(now: number): Usage | undefined {
     const usage: Usage = {};
-    const cpu = this.cpu?.text();
-    if (cpu !== undefined) {
-      const two = this.version.cpu === 2;
-      set(usage, 'cpuUsec', two ? field(cpu, 'usage_usec') : Math.floor(Number.parseInt(cpu, 10) / 1000));
-    }
+    const cpu = this.cpu?.number(this.version.cpu === 2 ? USAGE_USEC.length : 0);
+    if (cpu !== undefined) usage.cpuUsec = this.version.cpu === 2 ? cpu : Math.floor(cpu / 1000);
     // where nothing has run nothing was allocated: what was read less than a second ago still holds
     if (usage.cpuUsec === undefined || usage.cpuUsec !== this.last.cpuUsec || now - this.lastAt >= DETAIL_MS) {
       set(usage, 'memoryBytes', this.memory?.number());

@@ -180,7 +180,8 @@ test('a file that is not there is no file; one that is read twice is read from i
   const root = files({ a: '12\n' });
   expect(KeptFile.open(join(root, 'b'))).toBeUndefined();
   const file = KeptFile.open(join(root, 'a'))!;
-  expect([file.number(), file.number()]).toEqual([12, 12]);
+  expect([file.number(), file.number(), file.number(1), file.number(2)]).toEqual([12, 12, 2, undefined]);
+  expect(file.text()).toBe('12\n');
   file.close();
   expect(file.text()).toBeUndefined();
 });
