@@ -1,6 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
-// Three projects: what needs nothing, what needs the machine's own cgroup2 mount and native code, what boots a kernel.
+// Four projects: what needs nothing, what needs the machine's own cgroup2 mount and native code, what runs real agents, what
+// boots a kernel.
 export default defineConfig({
   test: {
     reporters: ['default'],
@@ -9,11 +10,19 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/native/**', 'test/lab/**'] },
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/native/**', 'test/lab/**', 'test/agents/**'],
+        },
       },
       {
         extends: true,
         test: { name: 'native', include: ['test/native/**/*.test.ts'], fileParallelism: false, testTimeout: 120_000 },
+      },
+      {
+        extends: true,
+        test: { name: 'agents', include: ['test/agents/**/*.test.ts'], fileParallelism: false },
       },
       {
         extends: true,

@@ -1,6 +1,6 @@
 /** What goes over the daemon's HTTP API: requests are checked against these, answers are shaped by them, and the OpenAPI document is made of them. */
 import { z } from 'zod';
-import { Name, Priority, Tier } from './names.ts';
+import { AgentId, Name, Priority, Tier } from './names.ts';
 import { CallRecord } from './trace.ts';
 
 export const SessionRequest = z.object({
@@ -46,10 +46,45 @@ export const SessionStatus = z.object({
 });
 export type SessionStatus = z.infer<typeof SessionStatus>;
 
+/** A tool call opened by data, for programs that start their commands themselves: the SDK and the MCP wrapper. */
+export const CallRequest = z.object({
+  tool: z.string().min(1).max(128).default('Bash'),
+  /** For the record, and for the policy to tell a test run from a `git status`. */
+  command: z.string().max(65_536).optional(),
+  cwd: z.string().max(4096).optional(),
+  /** What the command needs, in the grammar of AGENT_RESOURCE_HINT. */
+  hint: z.string().max(4096).optional(),
+  /** The agent's own id of this call. */
+  agentCallId: AgentId.optional(),
+  agentSessionId: AgentId.optional(),
+  via: z.enum(['sdk', 'mcp']).default('sdk'),
+  /** false: a record only, of work that happens inside another call (a request to an MCP server). */
+  contained: z.boolean().default(true),
+});
+export type CallRequest = z.input<typeof CallRequest>;
+
+/** How a call opened by data ended. */
+export const CallEnd = z.object({
+  exitCode: z.number().int().min(0).max(255).nullable().default(null),
+  signal: z
+    .string()
+    .regex(/^SIG[A-Z0-9]{1,12}$/)
+    .nullable()
+    .default(null),
+  isError: z.boolean().optional(),
+});
+export type CallEnd = z.input<typeof CallEnd>;
+
+/** A hook tells what the agent is about to run, so that the call can carry the agent's own id. */
+export const CallAnnouncement = z.object({ agentCallId: AgentId, command: z.string().max(1_048_576) });
+export type CallAnnouncement = z.infer<typeof CallAnnouncement>;
+
 /** A call as the API shows it: its record so far, and whether it still runs. */
 export const CallStatus = CallRecord.extend({
   state: z.enum(['held', 'running', 'background', 'ended']),
   memoryBytes: z.number().optional(),
+  /** Directory of its cgroup, where its processes are to be started. Absent once ended. */
+  cgroup: z.string().optional(),
 });
 export type CallStatus = z.infer<typeof CallStatus>;
 

@@ -17,3 +17,8 @@ export type Priority = z.infer<typeof Priority>;
 /** What a kernel offers, weakest first (DESIGN section 2). */
 export const Tier = z.enum(['cgroup', 'sched-ext', 'memcg-bpf']);
 export type Tier = z.infer<typeof Tier>;
+
+/** An id that an agent gives its call or session: anything else is refused or dropped, so that an id can go anywhere. */
+export const AgentId = z
+  .string()
+  .regex(/^[A-Za-z0-9_.:-]{1,128}$/, 'letters, digits, dot, colon, dash, underscore; at most 128');

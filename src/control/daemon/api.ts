@@ -8,7 +8,18 @@ import {
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { AcgError, asAcgError, CallStatus, Health, SessionRequest, SessionStatus } from '../../model/index.ts';
+import {
+  AcgError,
+  AgentId,
+  asAcgError,
+  CallAnnouncement,
+  CallEnd,
+  CallRequest,
+  CallStatus,
+  Health,
+  SessionRequest,
+  SessionStatus,
+} from '../../model/index.ts';
 import { peer } from '../native/index.ts';
 import type { Engine } from './engine.ts';
 
@@ -82,7 +93,11 @@ export async function buildApi(sources: ApiSources): Promise<FastifyInstance> {
     (request) => engine.endSession(request.params.session, withoutUndefined(request.body ?? {})),
   );
 
-  const CallQuery = z.object({ session: z.string().max(64).optional(), running: z.stringbool().optional() });
+  const CallQuery = z.object({
+    session: z.string().max(64).optional(),
+    running: z.stringbool().optional(),
+    agentCallId: AgentId.optional(),
+  });
   routes.get('/v1/calls', { schema: { querystring: CallQuery, response: { 200: z.array(CallStatus) } } }, (request) =>
     engine.callStatuses(request.query),
   );
@@ -96,6 +111,34 @@ export async function buildApi(sources: ApiSources): Promise<FastifyInstance> {
       ...(await engine.killCall(request.params.call)),
       state: 'ended' as const,
     }),
+  );
+  routes.post(
+    '/v1/sessions/:session/calls',
+    { schema: { params: SessionPath, body: CallRequest, response: { 201: CallStatus } } },
+    async (request, reply) => {
+      // a call may be held back: who hangs up takes the question back
+      const gone = new AbortController();
+      request.raw.socket.once('close', () => gone.abort());
+      reply.status(201);
+      const { pid } = peer(request.raw.socket);
+      return await engine.openByData(request.params.session, request.body, pid, gone.signal);
+    },
+  );
+  routes.post(
+    '/v1/calls/:call/end',
+    { schema: { params: CallPath, body: CallEnd, response: { 200: CallStatus } } },
+    (request) => engine.endCall(request.params.call, request.body),
+  );
+  routes.post(
+    '/v1/sessions/:session/expected',
+    { schema: { params: SessionPath, body: CallAnnouncement } },
+    async (request, reply) => {
+      const session = engine.sessions.get(request.params.session);
+      if (!session) throw new AcgError('ACG_NO_SESSION', request.params.session);
+      session.expected.announce(request.body.agentCallId, request.body.command, Date.now());
+      reply.status(204).send();
+      return reply;
+    },
   );
   return app;
 }

@@ -1,6 +1,9 @@
 import { request } from 'node:http';
 import {
   AcgError,
+  type CallAnnouncement,
+  type CallEnd,
+  type CallRequest,
   type CallStatus,
   type ErrorCode,
   errorTable,
@@ -37,15 +40,31 @@ export class DaemonClient {
     return this.#ask('DELETE', `/v1/sessions/${encodeURIComponent(session)}`, result);
   }
 
-  calls(filter: { session?: string; running?: boolean } = {}): Promise<CallStatus[]> {
+  calls(filter: { session?: string; running?: boolean; agentCallId?: string } = {}): Promise<CallStatus[]> {
     const query = new URLSearchParams();
     if (filter.session) query.set('session', filter.session);
     if (filter.running) query.set('running', 'true');
+    if (filter.agentCallId) query.set('agentCallId', filter.agentCallId);
     return this.#ask('GET', `/v1/calls?${query}`);
   }
 
   call(call: string): Promise<CallStatus> {
     return this.#ask('GET', `/v1/calls/${encodeURIComponent(call)}`);
+  }
+
+  /** Opens a call whose command the caller starts itself. Resolves when the policy lets it in. */
+  openCall(session: string, call: CallRequest): Promise<CallStatus> {
+    return this.#ask('POST', `/v1/sessions/${encodeURIComponent(session)}/calls`, call);
+  }
+
+  /** Tells how the command of a call opened by `openCall` ended; the answer has the feedback, if there is any. */
+  endCall(call: string, end: CallEnd): Promise<CallStatus> {
+    return this.#ask('POST', `/v1/calls/${encodeURIComponent(call)}/end`, end);
+  }
+
+  /** Tells what the agent is about to run under which id of its own. */
+  announce(session: string, announcement: CallAnnouncement): Promise<void> {
+    return this.#ask('POST', `/v1/sessions/${encodeURIComponent(session)}/expected`, announcement);
   }
 
   killCall(call: string): Promise<CallStatus> {

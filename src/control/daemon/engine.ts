@@ -1,9 +1,13 @@
 import { relative } from 'node:path';
+import type { z } from 'zod';
 import {
   AcgError,
+  type CallEnd,
   type CallRecord,
+  type CallRequest,
   type CallStatus,
   type Config,
+  type Feedback,
   type SessionRequest,
   type SessionStatus,
 } from '../../model/index.ts';
@@ -21,6 +25,7 @@ import {
   type KillReason,
   type Target,
 } from '../policy/index.ts';
+import { askedOf } from './asked.ts';
 import { Call, type Controllers, createCallCgroup } from './call.ts';
 import { CALL_XATTR, type KeptCall } from './kept.ts';
 import { PolicyDriver } from './policy-driver.ts';
@@ -32,6 +37,23 @@ import { measured } from './usage.ts';
 
 /** The answer to a shim's question. */
 export type Opening = { verdict: 'plain' } | { verdict: 'contained'; session: Session; call: Call };
+
+/** What is known of a call before it begins, whichever way it came. */
+interface Beginning {
+  tool: string;
+  command: string;
+  environmentHint: string | undefined;
+  cwd?: string | undefined;
+  agentCallId?: string | undefined;
+  agentSessionId?: string | undefined;
+  via: KeptCall['via'];
+  feedbackAs?: 'json' | undefined;
+  /** Who will tell its end. */
+  holder: KeptCall['shim'] | undefined;
+}
+
+/** Requests to MCP servers that have no answer yet, in one session. */
+const MOST_LOGGED = 1024;
 
 /** A call that has asked to start and has no answer yet. */
 interface Waiting {
@@ -153,6 +175,7 @@ export class Engine {
     session.cgroup.kill();
     await session.cgroup.waitEmpty();
     for (const call of [...session.calls.values()]) await this.finish(session, call);
+    for (const record of session.logged.values()) this.#traces.write(session.id, { ...record, killedBy: 'session' });
     session.agentOomKilled ||= (session.agent.read('memory.events')?.oomKill ?? 0) > 0;
     await session.cgroup.remove();
     this.policy.send({ type: 'session-end', session: session.id });
@@ -194,24 +217,85 @@ export class Engine {
     const { session, inCall } = this.#whereIs(shimPid);
     if (inCall) return { verdict: 'plain' };
     if (session.state !== 'running') throw new AcgError('ACG_NO_SESSION', `${session.id} is ending`);
-    const command = commandOf(request);
-    const { hint, errors } = hintOf({ environment: request.env[HINT_VARIABLE], command });
+    const asked = askedOf(request, session.kept.argv);
+    const call = await this.#begin(
+      session,
+      {
+        ...asked,
+        agentCallId: asked.agentCallId ?? session.expected.take(asked.command, Date.now()),
+        environmentHint: request.env[HINT_VARIABLE],
+        cwd: request.cwd,
+        via: 'shim',
+        feedbackAs: request.env.AGENTCGROUP_FEEDBACK === 'json' ? 'json' : undefined,
+        holder: identify(shimPid),
+      },
+      signal,
+    );
+    return { verdict: 'contained', session, call };
+  }
+
+  /**
+   * Opens a call for a program that will start its command itself and tell the end by `endCall`. `holderPid`: when that
+   * process is gone without a word after a daemon's restart, the call goes with it. Throws ACG_NO_SESSION, ACG_LIMIT, CgroupFileError.
+   */
+  async openByData(
+    sessionId: string,
+    request: z.output<typeof CallRequest>,
+    holderPid: number,
+    signal: AbortSignal,
+  ): Promise<CallStatus> {
+    const session = this.sessions.get(sessionId);
+    if (session?.state !== 'running') throw new AcgError('ACG_NO_SESSION', sessionId);
+    if (!request.contained) return this.#log(session, request);
+    const { command = request.tool, hint: environmentHint, ...rest } = request;
+    const holder = identify(holderPid);
+    return this.#status(session, await this.#begin(session, { ...rest, command, environmentHint, holder }, signal));
+  }
+
+  /** A record of work inside the session that gets no cgroup of its own. */
+  #log(session: Session, request: z.output<typeof CallRequest>): CallStatus {
+    if (session.logged.size >= MOST_LOGGED)
+      throw new AcgError('ACG_LIMIT', `${MOST_LOGGED} records wait for their end`);
+    const { tool, command, cwd, agentCallId, agentSessionId, via } = request;
+    const record = measured<CallRecord>({
+      type: 'call',
+      call: `${session.id}.${session.nextCall()}`,
+      session: session.id,
+      tenant: session.kept.tenant,
+      tool,
+      command: command === undefined ? undefined : redactor(this.policy.config.record)(command),
+      cwd,
+      agentCallId,
+      agentSessionId,
+      via,
+      start: Date.now(),
+    });
+    session.logged.set(record.call, record);
+    // written now, complete or not: without a cgroup the trace is all that holds its id across a daemon's death
+    this.#traces.write(session.id, record);
+    return { ...record, state: 'running' };
+  }
+
+  /** What every way in has in common: the record is begun, the hint read, the policy asked, the cgroup made. */
+  async #begin(session: Session, beginning: Beginning, signal: AbortSignal): Promise<Call> {
+    const { command, environmentHint, feedbackAs, holder } = beginning;
+    const { hint, errors } = hintOf({ environment: environmentHint, command });
     const number = session.nextCall();
     const kept = measured<KeptCall>({
       version: 1,
       call: `${session.id}.${number}`,
       number,
       start: Date.now(),
-      tool: 'Bash',
+      tool: beginning.tool,
       command: redactor(this.policy.config.record)(command),
-      cwd: request.cwd || undefined,
-      agentCallId: request.env.AGENTCGROUP_CALL_ID ?? request.env.CODEX_TOOL_CALL_ID,
-      agentSessionId: request.env.CLAUDE_CODE_SESSION_ID ?? request.env.CODEX_SESSION_ID ?? request.env.PI_SESSION_ID,
-      via: 'shim',
-      feedbackAs: request.env.AGENTCGROUP_FEEDBACK === 'json' ? 'json' : undefined,
+      cwd: beginning.cwd || undefined,
+      agentCallId: beginning.agentCallId,
+      agentSessionId: beginning.agentSessionId,
+      via: beginning.via,
+      feedbackAs,
       hint: Object.keys(hint).length > 0 ? hintRecord(hint) : undefined,
       hintErrors: errors.length > 0 ? errors : undefined,
-      shim: identify(shimPid),
+      shim: holder,
       background: false,
     });
     const call = await this.#admitted(session, kept, signal, () =>
@@ -225,7 +309,7 @@ export class Engine {
     );
     // off the way of the answer: the first breach is not due for a while
     setImmediate(() => this.#watch(session, call));
-    return { verdict: 'contained', session, call };
+    return call;
   }
 
   /** Asks the policy and makes the call when it is let in. */
@@ -318,20 +402,42 @@ export class Engine {
    */
   ended(session: Session, call: Call, ended: Ended): string {
     const { exitCode, signal } = decodeWaitStatus(ended.status);
-    call.shellEnded(exitCode, signal);
-    call.feedback = this.#feedback(call, ended.status);
-    setImmediate(() => this.settle(session, call).catch((error) => this.#report(error, `finish call ${call.id}`)));
-    if (!call.feedback) return '';
-    return call.kept.feedbackAs === 'json'
-      ? JSON.stringify({ agentcgroup: call.feedback })
-      : feedbackText(call.feedback);
+    const feedback = this.#shellEnded(session, call, exitCode, signal);
+    if (!feedback) return '';
+    return call.kept.feedbackAs === 'json' ? JSON.stringify({ agentcgroup: feedback }) : feedbackText(feedback);
   }
 
-  #feedback(call: Call, waitStatus: number) {
+  #shellEnded(session: Session, call: Call, exitCode: number | null, signal: string | null): Feedback | undefined {
+    call.shellEnded(exitCode, signal);
+    call.feedback = this.#feedback(call, exitCode !== 0);
+    setImmediate(() => this.settle(session, call).catch((error) => this.#report(error, `finish call ${call.id}`)));
+    return call.feedback;
+  }
+
+  /** The command of a call that was opened by data has ended. Of one that was killed meanwhile, the record as it is. Throws ACG_NO_CALL. */
+  endCall(id: string, { exitCode, signal, isError }: z.output<typeof CallEnd>): CallStatus {
+    const session = this.sessions.get(id.slice(0, id.lastIndexOf('.')));
+    const logged = session?.logged.get(id);
+    if (session && logged) {
+      session.logged.delete(id);
+      const end = Date.now();
+      const record = measured<CallRecord>({ ...logged, end, durationMs: end - logged.start, isError });
+      session.done++;
+      session.remember(record);
+      this.#traces.write(session.id, record);
+      return { ...record, state: 'ended' };
+    }
+    const call = session?.calls.get(id);
+    if (!session || call?.state !== 'running') return this.callStatus(id);
+    if (call.kept.via === 'shim') throw new AcgError('ACG_BAD_REQUEST', `${id} is its shim's to end`);
+    this.#shellEnded(session, call, exitCode, signal);
+    return this.#status(session, call);
+  }
+
+  #feedback(call: Call, failed: boolean): Feedback | undefined {
     call.pauses = this.policy.call(call.id)?.pauses ?? call.pauses;
     const oomKilled = call.oomKills() > 0;
     if (oomKilled) call.killedBy ??= 'oom';
-    const failed = waitStatus !== 0;
     const paused = call.pauses.throttledMs + call.pauses.frozenMs + (call.kept.heldMs ?? 0) > 0;
     // nothing happened: spare the reading of counters
     if (!oomKilled && !failed && !paused) return undefined;
@@ -462,14 +568,20 @@ export class Engine {
   }
 
   /** Calls of all sessions or of one, in the order of their start. */
-  callStatuses(filter: { session?: string | undefined; running?: boolean | undefined }): CallStatus[] {
+  callStatuses(filter: {
+    session?: string | undefined;
+    running?: boolean | undefined;
+    agentCallId?: string | undefined;
+  }): CallStatus[] {
     const found: CallStatus[] = [];
     for (const session of this.sessions.values()) {
       if (filter.session !== undefined && filter.session !== session.id) continue;
       if (!filter.running) for (const record of session.records.values()) found.push({ ...record, state: 'ended' });
       for (const call of session.calls.values()) found.push(this.#status(session, call));
     }
-    return found.sort((a, b) => a.start - b.start);
+    const { agentCallId } = filter;
+    const wanted = agentCallId === undefined ? found : found.filter((call) => call.agentCallId === agentCallId);
+    return wanted.sort((a, b) => a.start - b.start);
   }
 
   #status(session: Session, call: Call): CallStatus {
@@ -477,6 +589,7 @@ export class Engine {
       ...call.record(session.id, session.kept.tenant),
       state: call.state,
       memoryBytes: this.controllers.has('memory') ? call.cgroup.read('memory.current') : undefined,
+      cgroup: call.cgroup.path,
     });
   }
 
@@ -488,10 +601,4 @@ export class Engine {
     for (const session of this.sessions.values()) for (const call of session.calls.values()) call.unwatch();
     await this.#traces.closeAll();
   }
-}
-
-/** What the agent asked for: the -c argument when there is one, else the whole command line. */
-function commandOf({ args }: Open): string {
-  const dashC = args.findIndex((arg, i) => i > 0 && /^-[A-Za-z]*c$/.test(arg));
-  return dashC > 0 && args[dashC + 1] !== undefined ? args[dashC + 1]! : args.join(' ');
 }

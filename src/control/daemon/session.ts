@@ -11,6 +11,7 @@ import {
 import { AGENT, type Cgroup, CgroupFileError, enableControllers, sessionName, tenantName } from '../cgroup/index.ts';
 import { setXattr } from '../native/index.ts';
 import type { Call } from './call.ts';
+import { Expected } from './expected.ts';
 import { type KeptSession, type ProcessId, SESSION_XATTR } from './kept.ts';
 import { measured } from './usage.ts';
 
@@ -24,6 +25,9 @@ export class Session {
   readonly agent: Cgroup;
   readonly calls = new Map<string, Call>();
   readonly records = new Map<string, CallRecord>();
+  /** Records without a cgroup of their own that are not complete yet. They do not survive the daemon. */
+  readonly logged = new Map<string, CallRecord>();
+  readonly expected = new Expected();
   readonly notEnforced: string[];
   state: SessionStatus['state'] = 'running';
   end: number | undefined;

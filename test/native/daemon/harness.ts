@@ -54,7 +54,9 @@ export class TestDaemon {
     ];
     const log = openSync(join(this.dir, 'log'), 'a');
     this.process = spawn(process.execPath, [cli, ...args], { stdio: ['ignore', 'ignore', log] });
-    for (let i = 0; i < 600; i++) {
+    // an emulated machine takes its time
+    const seconds = process.env.AGENTCGROUP_LAB ? 240 : 30;
+    for (let i = 0; i < seconds * 20; i++) {
       await sleep(50);
       const health = await this.client.health().catch(() => undefined);
       if (health?.pid === this.process.pid) return;

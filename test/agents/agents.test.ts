@@ -1,0 +1,78 @@
+import { describe, expect, test } from 'vitest';
+import { cannotRun } from '../native/scratch.ts';
+import { type Agent, agents } from './catalog.ts';
+import { installAgent } from './install.ts';
+import { runAgent, withoutAccidents } from './run.ts';
+
+/** What every test run tries; `npm run test:agents` (AGENTCGROUP_AGENTS=all) tries them all. */
+const QUICK = 'pi,codex';
+const wanted = process.env.AGENTCGROUP_AGENTS ?? QUICK;
+const chosen = agents.filter(({ name }) => wanted === 'all' || wanted.split(',').includes(name));
+const whyNot = process.env.AGENTCGROUP_SKIP_AGENTS ? 'AGENTCGROUP_SKIP_AGENTS is set' : cannotRun;
+
+/** Same with agentcgroup as without. */
+const SCRIPT = [
+  'echo one',
+  'echo out; exit 3',
+  'git status --short --branch',
+  ['sleep 0.3; echo left', 'echo right; exit 1'],
+  'printf "%s\\n" "a  b" \'$HOME\' "`echo c`"; cat; test -t 0 || echo no terminal',
+] as const;
+/** Where the two differ on purpose: what dies of a signal is told as a status, what is left behind is cleared away. */
+const ONLY_UNDER = [
+  'grep ^0:: /proc/self/cgroup',
+  'tail -f /dev/null >/dev/null 2>&1 & echo started',
+  'kill -9 $$',
+  'echo last',
+] as const;
+
+describe.skipIf(whyNot)(`real agents${whyNot ? ` (${whyNot})` : ''}`, () => {
+  for (const agent of chosen) {
+    test(`${agent.name} ${agent.version}`, { timeout: 900_000 }, async (context) => {
+      const installed = installAgent(agent);
+      if ('missing' in installed) return context.skip(`cannot be installed: ${installed.missing}`);
+      const { program } = installed;
+      const limit = { timeoutMs: 240_000 };
+      const plain = await runAgent(agent, program, SCRIPT, limit);
+      const under = await runAgent(agent, program, [...SCRIPT, ...ONLY_UNDER], { ...limit, under: ['--quiet'] });
+
+      expect({ status: under.status, timedOut: under.timedOut }, under.output).toEqual({ status: 0, timedOut: false });
+      const commands = SCRIPT.flat().length;
+      const seen = (run: typeof plain) => run.shown.slice(0, commands).map((text) => withoutAccidents(text));
+      expect(plain.shown, plain.output).toHaveLength(commands);
+      expect(seen(under)).toEqual(seen(plain));
+      expect(under.shown).toHaveLength(commands + ONLY_UNDER.length);
+
+      const calls = under.calls.filter(({ tool }) => tool === 'Bash');
+      expect(calls.map(({ command }) => command).sort()).toEqual([...SCRIPT.flat(), ...ONLY_UNDER].sort());
+      const ended = (command: string) => calls.find((call) => call.command === command)!;
+      const number = ended(ONLY_UNDER[0]).call.split('.')[1];
+      expect(under.shown[commands]).toMatch(new RegExp(`^0::.*/session-agent/tool-${number}$`, 'm'));
+      expect(ended(SCRIPT[1])).toMatchObject({ exitCode: 3, via: 'shim' });
+      const left = agent.keepsBackground ? { background: true, killedBy: 'session' } : {};
+      expect(ended(ONLY_UNDER[1])).toMatchObject({ exitCode: 0, ...left });
+      expect(ended(ONLY_UNDER[2])).toMatchObject({ exitCode: null, signal: 'SIGKILL' });
+      if (agent.tellsStatus) {
+        expect(under.shown[1]).toMatch(/\b3\b/);
+        expect(under.shown.at(-2)).toMatch(/\b137\b/);
+      }
+      expect(under.shown.at(-1)).toContain('last');
+      expectIdentity(agent, calls);
+      expect(under.left).toBe(0);
+    });
+  }
+});
+
+function expectIdentity(
+  agent: Agent,
+  calls: { agentCallId?: string | undefined; agentSessionId?: string | undefined }[],
+) {
+  const sessions = new Set(calls.map((call) => call.agentSessionId));
+  expect(sessions.size).toBe(1);
+  expect([...sessions][0] !== undefined).toBe(agent.identity.session);
+  if (agent.identity.call) {
+    const ids = calls.map((call) => call.agentCallId);
+    expect(new Set(ids).size).toBe(calls.length);
+    for (const id of ids) expect(id).toMatch(/^step_\d+_\d+$/);
+  }
+}

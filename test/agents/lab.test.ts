@@ -1,0 +1,47 @@
+import { resolve } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { runInLab } from '../../src/lab/index.ts';
+import { agents } from './catalog.ts';
+import { installAgent } from './install.ts';
+import type { AgentRun } from './run.ts';
+
+/** Minutes for each agent on a machine without KVM: only when they are asked for. */
+const wanted = process.env.AGENTCGROUP_AGENTS;
+const chosen = agents.filter(({ name }) => wanted === 'all' || wanted?.split(',').includes(name));
+const whyNot = process.env.AGENTCGROUP_SKIP_AGENTS
+  ? 'AGENTCGROUP_SKIP_AGENTS is set'
+  : process.getuid?.() !== 0
+    ? 'not root'
+    : chosen.length === 0 && 'slow: `npm run test:agents` runs them';
+
+describe.skipIf(whyNot)(`real agents with a memory controller${whyNot ? ` (${whyNot})` : ''}`, () => {
+  for (const agent of chosen) {
+    test(`${agent.name}: a greedy call is killed, the agent lives, its model reads why`, {
+      timeout: 1_500_000,
+    }, async (context) => {
+      const installed = installAgent(agent);
+      if ('missing' in installed) return context.skip(`cannot be installed: ${installed.missing}`);
+      const guest = await runInLab({
+        argv: [process.execPath, resolve(import.meta.dirname, 'in-lab.ts'), agent.name, '900000'],
+        memoryBytes: 4 * 2 ** 30,
+        timeoutMs: 1_200_000,
+      });
+      expect(guest.exitCode, `${guest.stderr}\n${guest.console.slice(-2000)}`).toBe(0);
+      const run = JSON.parse(guest.stdout.toString()) as AgentRun;
+
+      expect({ status: run.status, timedOut: run.timedOut }, run.output).toEqual({ status: 0, timedOut: false });
+      expect(run.shown, run.output).toHaveLength(3);
+      const calls = run.calls.filter(({ tool }) => tool === 'Bash');
+      expect(calls.map((call) => call.oomKilled)).toEqual([false, true, false]);
+      const greedy = calls[1]!;
+      expect(greedy).toMatchObject({ killedBy: 'oom', feedback: { kind: 'oom' } });
+      expect(greedy.peakBytes).toBeGreaterThan(500 * 2 ** 20);
+      // what the agent sent to its model after the call: the command's own output, and our words
+      expect(run.shown[1]).toContain('small');
+      expect(run.shown[1]).toContain(greedy.feedback!.text);
+      expect(run.shown[1]).toContain(greedy.feedback!.advice);
+      expect(run.shown[2]).toContain('after');
+      expect(run.left).toBe(0);
+    });
+  }
+});
