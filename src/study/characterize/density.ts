@@ -48,7 +48,7 @@ interface Grid {
 const most = 20_000;
 
 export function density(set: string, courses: readonly Course[], options: DensityOptions): Density | null {
-  const { nodeMb, seed, trials = 60, horizon = 900 } = options;
+  const { nodeMb, seed, trials = 40, horizon = 600 } = options;
   const grids = courses.map(gridOf).filter((g) => g.use.length > 1 && g.peak > 0);
   if (!grids.length) return null;
   const random = seeded(seed);

@@ -1,5 +1,5 @@
 import type { Definition, Form, Measure, RowMeasure, Topic } from './define/definition.ts';
-import { evaluate, everything, type Value } from './define/evaluate.ts';
+import { evaluate, everything, prepare, type Value } from './define/evaluate.ts';
 import type { Store } from './store.ts';
 
 /** A number, a text, or several under names; null where the data cannot say. */
@@ -30,6 +30,10 @@ export async function findings(
   onDone?: (done: number, of: number) => void,
 ): Promise<Finding[]> {
   const found: Finding[] = [];
+  await prepare(
+    store,
+    definitions.flatMap((d) => [d.paper, d.sound].flatMap((form) => Object.values(form?.parts ?? {}))),
+  );
   for (const [i, definition] of definitions.entries()) {
     found.push(await finding(store, definition, sets));
     onDone?.(i + 1, definitions.length);

@@ -22,6 +22,8 @@ const chunkRows = 2048;
 type Waiting = { columns: DuckDBValue[][]; names: string[]; types: DuckDBType[]; appender: DuckDBAppender };
 
 export type Cell = number | string | boolean | null;
+/** A row of an answer: some columns are lists (of quantiles). */
+export type AnswerRow = Record<string, Cell | readonly number[]>;
 
 /**
  * The measured rows in DuckDB, in a temporary file, so that memory stays bounded for any number of sessions: what does
@@ -39,7 +41,7 @@ export class Store implements AsyncDisposable {
     this.connection = connection;
   }
 
-  static async create(memoryMb = 512): Promise<Store> {
+  static async create(memoryMb = 256): Promise<Store> {
     const dir = await mkdtemp(join(tmpdir(), 'agentcgroup-study-'));
     const instance = await DuckDBInstance.create(join(dir, 'study.duckdb'), {
       memory_limit: `${memoryMb}MB`,
@@ -94,11 +96,11 @@ export class Store implements AsyncDisposable {
     await this.connection.run(views);
   }
 
-  async rows(sql: string, values: DuckDBValue[] = []): Promise<Record<string, Cell>[]> {
+  async rows(sql: string, values: DuckDBValue[] = []): Promise<AnswerRow[]> {
     const result = await this.connection.runAndReadAll(sql, values);
     return result.getRowObjectsJS().map((row) => {
       for (const [k, v] of Object.entries(row)) if (typeof v === 'bigint') row[k] = Number(v);
-      return row as Record<string, Cell>;
+      return row as AnswerRow;
     });
   }
 

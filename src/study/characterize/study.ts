@@ -1,4 +1,5 @@
 import { AcgError } from '../../model/index.ts';
+import { collect } from './collect.ts';
 import { compare, type Difference } from './compare.ts';
 import { type ContrastRow, contrast, type MismatchRow, mismatches } from './contrast.ts';
 import { definitions } from './define/index.ts';
@@ -57,6 +58,7 @@ export async function study(store: Store, inputs: readonly Input[], options: Stu
   const thresholds = { ...defaultThresholds, ...options.thresholds };
   const seed = options.seed ?? 1;
   const say = options.onProgress ?? (() => {});
+  collect();
   const evaluated = (await Promise.all(inputs.map((i) => evaluationFindings(i.path)))).find((e) => e !== null) ?? [];
   const gathered = await gather(store, inputs, {
     thresholds,
@@ -67,6 +69,7 @@ export async function study(store: Store, inputs: readonly Input[], options: Stu
   for (const name of options.compare ?? [])
     if (!gathered.sets.includes(name))
       throw new AcgError('ACG_USAGE', `no set "${name}" to compare; there are: ${gathered.sets.join(', ')}`);
+  collect();
   const defined = [...definitions(thresholds), ...(await tableDefinitions(store))];
   const found = await findings(store, defined, gathered.sets, (done, of) => say(`finding ${done} of ${of}`));
   const nodeBytes = options.nodeBytes ?? (await largestLimit(store)) ?? fallbackNode;

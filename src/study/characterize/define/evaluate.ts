@@ -1,4 +1,4 @@
-import type { Store } from '../store.ts';
+import type { AnswerRow, Store } from '../store.ts';
 import type { Correlation, Measure, Over, RowMeasure, Share, Source, Statistic, Text } from './definition.ts';
 
 /** One number (or text) with what is behind it. */
@@ -44,23 +44,51 @@ function divided(top: Value, bottom: Value | undefined): Value {
 /** Answers by store: the two forms of a finding often share a measure, and the rows no longer change. */
 const answers = new WeakMap<Store, Map<string, Promise<Map<string, Value>>>>();
 
-function rowValues(store: Store, measure: RowMeasure): Promise<Map<string, Value>> {
+function answersOf(store: Store): Map<string, Promise<Map<string, Value>>> {
   const known = answers.get(store) ?? new Map<string, Promise<Map<string, Value>>>();
   answers.set(store, known);
+  return known;
+}
+
+function rowValues(store: Store, measure: RowMeasure): Promise<Map<string, Value>> {
+  const known = answersOf(store);
   const sql = sqlOf(measure);
-  const answer = known.get(sql) ?? asked(store, sql);
+  const answer = known.get(sql) ?? store.rows(sql).then(valuesOf);
   known.set(sql, answer);
   return answer;
 }
 
-async function asked(store: Store, sql: string): Promise<Map<string, Value>> {
-  const rows = await store.rows(sql);
+/** Measures asked together. The memory of a result is only given back when its JavaScript object is collected. */
+const together = 8;
+
+/** Answers many measures with few queries, ahead of `evaluate`. Those over samples, which are large, are left to it. */
+export async function prepare(store: Store, measures: readonly Measure[]): Promise<void> {
+  const known = answersOf(store);
+  const rows = measures.flatMap(rowMeasures).filter((m) => m.kind !== 'text' && m.from !== 'samples_used');
+  const queries = [...new Set(rows.map(sqlOf))].filter((sql) => !known.has(sql));
+  for (let from = 0; from < queries.length; from += together) {
+    const batch = queries.slice(from, from + together);
+    const answer = await store.rows(
+      batch.map((sql, k) => `SELECT ${k} AS k, * FROM (${sql})`).join(' UNION ALL BY NAME '),
+    );
+    for (const [k, sql] of batch.entries())
+      known.set(sql, Promise.resolve(valuesOf(answer.filter((row) => row.k === k))));
+  }
+}
+
+function rowMeasures(measure: Measure): RowMeasure[] {
+  if (measure.kind === 'quotient') return [...rowMeasures(measure.top), ...rowMeasures(measure.bottom)];
+  return measure.kind === 'between-sets' ? rowMeasures(measure.of) : [measure];
+}
+
+function valuesOf(rows: readonly AnswerRow[]): Map<string, Value> {
   const values = new Map<string, Value>();
   for (const row of rows) {
     const v = row.value;
-    const value =
-      typeof v === 'boolean' ? Number(v) : typeof v === 'number' && !Number.isFinite(v) ? null : (v ?? null);
-    const spread = { min: row.v_min, p25: row.v_p25, median: row.v_median, p75: row.v_p75, max: row.v_max };
+    const known = typeof v === 'boolean' ? Number(v) : v;
+    const value = typeof known === 'string' || (typeof known === 'number' && Number.isFinite(known)) ? known : null;
+    const [p25, median, p75] = Array.isArray(row.quartiles) ? (row.quartiles as number[]) : [];
+    const spread = { min: row.v_min, p25, median, p75, max: row.v_max };
     const complete = Object.values(spread).every((x) => typeof x === 'number' && Number.isFinite(x));
     values.set(String(row.set_name ?? everything), {
       value,
@@ -114,8 +142,8 @@ function statisticSql(statistic: Statistic): string {
   }
 }
 
-const spreadSql = `min(v) AS v_min, quantile_cont(v, 0.25) AS v_p25, quantile_cont(v, 0.5) AS v_median,
-  quantile_cont(v, 0.75) AS v_p75, max(v) AS v_max, arg_min(task, v) AS lowest, arg_max(task, v) AS highest`;
+const spreadSql = `min(v) AS v_min, quantile_cont(v, [0.25, 0.5, 0.75]) AS quartiles, max(v) AS v_max,
+  arg_min(task, v) AS lowest, arg_max(task, v) AS highest`;
 
 function overSql(m: Over): string {
   // a total has no spread worth its cost

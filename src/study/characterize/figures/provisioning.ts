@@ -30,7 +30,7 @@ export async function provisioningFigures(store: Store, study: Study, sets: read
       title: `Sessions on a node of ${(study.nodeBytes / 1e9).toFixed(1)} GB`,
       definition:
         'Sessions drawn at random, each from a random point of its course, until one more does not fit; median of the trials. By peaks: each is given its peak. By bands: each call is given its own. By use: what is in use fits always, or in 99 % of the seconds.',
-      n: `${density[0]?.trials ?? 0} trials of 15 minutes per set, seed ${study.seed}`,
+      n: `${density[0]?.trials ?? 0} trials of 10 minutes per set, seed ${study.seed}`,
       axis: 'sessions',
       categories: sets,
       series: (

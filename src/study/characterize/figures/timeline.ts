@@ -1,4 +1,4 @@
-import type { Store } from '../store.ts';
+import type { AnswerRow, Store } from '../store.ts';
 import { emptyFigure, type Figure } from './figure.ts';
 import { faint, frame, ink, isNarrow, short, valueAxis } from './style.ts';
 
@@ -36,6 +36,8 @@ export const kindColours: Record<CallKind, string> = {
 const mostSessions = 150;
 const mostPoints = 1200;
 const mostCalls = 400;
+/** Sessions read with one query. */
+const atOnce = 25;
 
 /** Sessions for the time line: those with the highest peak to average first, from all sets. */
 export async function timelines(store: Store): Promise<TimelineSession[]> {
@@ -43,34 +45,46 @@ export async function timelines(store: Store): Promise<TimelineSession[]> {
     `SELECT id, set_name, task FROM tasks_used WHERE samples > 1 ORDER BY mem_peak_mb / nullif(mem_mean_mb, 0) DESC NULLS LAST, id LIMIT ${mostSessions}`,
   );
   const sessions: TimelineSession[] = [];
-  for (const c of chosen) {
-    const id = Number(c.id);
-    const samples = await store.rows(
-      `SELECT t_s, mem_mb, cpu_inst FROM samples WHERE id = ${id} AND NOT gone ORDER BY t_s`,
+  for (let from = 0; from < chosen.length; from += atOnce) {
+    const some = chosen.slice(from, from + atOnce);
+    const ids = some.map((c) => Number(c.id)).join(', ');
+    const allSamples = Map.groupBy(
+      await store.rows(
+        `SELECT id, t_s, mem_mb, cpu_inst FROM samples WHERE id IN (${ids}) AND NOT gone ORDER BY id, t_s`,
+      ),
+      (r) => Number(r.id),
     );
-    const calls = await store.rows(
-      `SELECT * FROM (SELECT start_s, dur_s, tool, class, envelope, is_command, label FROM calls WHERE id = ${id} AND dur_s IS NOT NULL
-         ORDER BY dur_s DESC LIMIT ${mostCalls}) ORDER BY start_s`,
+    const allCalls = Map.groupBy(
+      await store.rows(
+        `SELECT id, start_s, dur_s, tool, class, envelope, is_command, label FROM calls WHERE id IN (${ids}) AND dur_s IS NOT NULL
+         QUALIFY row_number() OVER (PARTITION BY id ORDER BY dur_s DESC, n) <= ${mostCalls} ORDER BY id, start_s`,
+      ),
+      (r) => Number(r.id),
     );
-    const kept = thin(
-      samples.map((r) => Number(r.mem_mb)),
-      mostPoints,
-    );
-    sessions.push({
-      set: String(c.set_name),
-      task: String(c.task),
-      t: kept.map((i) => round(Number(samples[i]!.t_s), 1)),
-      mb: kept.map((i) => round(Number(samples[i]!.mem_mb), 1)),
-      cpu: kept.map((i) => (samples[i]!.cpu_inst === null ? null : round(Number(samples[i]!.cpu_inst), 1))),
-      calls: calls.map((r) => ({
-        s: round(Number(r.start_s), 2),
-        e: round(Number(r.start_s) + Number(r.dur_s), 2),
-        kind: kindOf(r),
-        text: String(r.label ?? r.tool),
-      })),
-    });
+    for (const c of some)
+      sessions.push(sessionOf(c, allSamples.get(Number(c.id)) ?? [], allCalls.get(Number(c.id)) ?? []));
   }
-  return sessions;
+  return sessions.filter((s) => s.t.length > 0);
+}
+
+function sessionOf(c: AnswerRow, samples: readonly AnswerRow[], calls: readonly AnswerRow[]): TimelineSession {
+  const kept = thin(
+    samples.map((r) => Number(r.mem_mb)),
+    mostPoints,
+  );
+  return {
+    set: String(c.set_name),
+    task: String(c.task),
+    t: kept.map((i) => round(Number(samples[i]!.t_s), 1)),
+    mb: kept.map((i) => round(Number(samples[i]!.mem_mb), 1)),
+    cpu: kept.map((i) => (samples[i]!.cpu_inst === null ? null : round(Number(samples[i]!.cpu_inst), 1))),
+    calls: calls.map((r) => ({
+      s: round(Number(r.start_s), 2),
+      e: round(Number(r.start_s) + Number(r.dur_s), 2),
+      kind: kindOf(r),
+      text: String(r.label ?? r.tool),
+    })),
+  };
 }
 
 const round = (v: number, digits: number) => Number(v.toFixed(digits));
