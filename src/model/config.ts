@@ -122,7 +122,7 @@ const CallConfig = z.strictObject({
 const LadderConfig = z.strictObject({
   sampleEvery: positive.prefault('250ms').describe('how often usage is read'),
   horizon: positive.prefault('500ms').describe('act when growth would use up the headroom within this time'),
-  minCredit: size.prefault('32m').describe('the least room to grow given to a running call while memory is not short'),
+  minCredit: size.prefault('32m').describe('room that every call is born with, however short memory is'),
   throttleMax: positive
     .prefault('3s')
     .describe('the longest throttle; then the ceiling is raised or the next rung is taken'),

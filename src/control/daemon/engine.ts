@@ -33,8 +33,10 @@ import { cgroupDirectoryOf, decodeWaitStatus, identify, onGone } from './process
 import { redactor } from './redact.ts';
 import { createSession, delegate, type Session } from './session.ts';
 import type { TraceStore } from './trace-store.ts';
-import { measured } from './usage.ts';
+import { measured, policyUsage, readUsage } from './usage.ts';
 
+/** A throttled call moves memory.events with every batch of pages: the policy hears of it no more often than this. */
+const BREACH_EVERY_MS = 20;
 /** The answer to a shim's question. */
 export type Opening = { verdict: 'plain' } | { verdict: 'contained'; session: Session; call: Call };
 
@@ -357,15 +359,17 @@ export class Engine {
 
   #watch(session: Session, call: Call): void {
     let seen = { high: 0, max: 0, oomKill: 0 };
+    let toldAt = Number.NEGATIVE_INFINITY;
     const target = { call: call.id };
     const onMemory = () => {
       const events = call.cgroup.read('memory.events');
       if (!events || session.state !== 'running') return;
-      const current = call.cgroup.read('memory.current');
-      const breach = (ceiling: 'high' | 'max') =>
-        this.policy.send({ type: 'breach', target, ceiling, ...(current !== undefined && { current }) });
-      if (events.max > seen.max) breach('max');
-      else if (events.high > seen.high) breach('high');
+      const now = performance.now();
+      if ((events.max > seen.max || events.high > seen.high) && now - toldAt >= BREACH_EVERY_MS) {
+        toldAt = now;
+        const reading = readUsage(call.cgroup);
+        if (reading) this.policy.send({ type: 'breach', target, usage: policyUsage(reading) });
+      }
       if (events.oomKill > seen.oomKill) this.policy.send({ type: 'oom-kill', target });
       seen = events;
     };

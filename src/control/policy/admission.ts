@@ -1,7 +1,7 @@
 /** Admission: a call waits, bounded, while what it needs cannot be had and someone's end would free it. */
 import { formatDuration, formatSize } from '../../model/index.ts';
 import { type CommandClass, typicalBytes } from './command.ts';
-import { type Draft, modeOf, present, sayOfCall } from './draft.ts';
+import { type Draft, listAgain, modeOf, sayOfCall } from './draft.ts';
 import { type Scope, scopesOf } from './scopes.ts';
 import { type Call, rankOf, type State, sessionBudget } from './state.ts';
 
@@ -38,25 +38,26 @@ function admit(d: Draft, c: Call, why: string | undefined): void {
   c.startedAt = d.now;
   d.actions.push({ type: 'admit', call: c.id });
   d.arrived.push(c);
+  listAgain(d);
   if (why) sayOfCall(d, 'admission', c, why);
 }
 
 /** Answers every waiting call: higher ranks first, then in order of arrival; small ones pass by. */
 export function admission(d: Draft): void {
-  const held = Object.values(d.state.calls).filter((c) => c.phase === 'held');
+  const held = d.calls.filter((c) => c.phase === 'held');
   if (held.length === 0) return;
   const { config } = d.state;
   const queue = held.toSorted((a, b) => rankOf(d.state, b, d.now) - rankOf(d.state, a, d.now) || a.number - b.number);
   const blocked = new Set<string>();
   for (const c of queue) {
     const waited = d.now - c.requestedAt;
-    const running = present(d.state);
-    const ofSession = running.filter((r) => r.session === c.session).length;
+    const ofSession = d.present.filter((r) => r.session === c.session).length;
     if (modeOf(d, c) === 'off') {
       admit(d, c, undefined);
     } else if (ofSession >= config.session.maxCalls && modeOf(d, c) === 'enforce') {
       const text = `the session already runs ${ofSession} calls, its limit`;
       delete d.state.calls[c.id];
+      listAgain(d);
       d.actions.push({ type: 'refuse', call: c.id, text });
       sayOfCall(d, 'admission', c, `refused: ${text}`);
     } else if (isSmall(d.state, c)) {

@@ -8,7 +8,7 @@
  * Credits move with every sample and every breach of a soft ceiling; a breach costs nothing while there is headroom.
  */
 import type { Action, Ceiling, Target } from './actions.ts';
-import { type Draft, modeOf, present } from './draft.ts';
+import { type Draft, modeOf } from './draft.ts';
 import { type Scope, scopesOf } from './scopes.ts';
 import { type Applied, type Call, rankOf, sessionBudget } from './state.ts';
 import { wants } from './victims.ts';
@@ -37,13 +37,13 @@ export function protect(d: Draft): void {
   const { session: limits } = state.config;
   const lowOfTenant = new Map<string, number>();
   const callLow = new Map<string, number>();
-  for (const c of present(state)) {
+  for (const c of d.present) {
     if (modeOf(d, c) !== 'enforce' || c.rung === 'killed') continue;
     const low = rankOf(state, c, d.now) === 2 ? c.seen.working : 0;
     write(d, { kind: 'call', call: c.id }, c.applied, { low });
     callLow.set(c.session, (callLow.get(c.session) ?? 0) + c.applied.low);
   }
-  for (const s of Object.values(state.sessions)) {
+  for (const s of d.sessions) {
     if (modeOf(d, s) !== 'enforce') continue;
     const low = Math.round(s.baseline);
     write(d, { kind: 'agent', session: s.id }, s.applied, { min: Math.round(low / 2), low, max: limits.agentMax });
@@ -74,8 +74,11 @@ const pool = (s: Scope) => Math.max(0, s.headroom - s.critical / 2);
 /** No ceiling is lowered to less than this above what is needed. */
 const slack = (s: Scope) => Math.max(MIB, Math.min(8 * MIB, s.critical / 2 / Math.max(s.calls.length, 1)));
 
-/** What a call needs by the time a ceiling is written: it has grown since it was looked at. */
-const needs = (d: Draft, c: Call) => c.seen.working + (c.seen.rate * Math.min(d.now - c.seen.at + ANSWER, 1000)) / 1000;
+/** What a call needs by the time a ceiling is written: it has grown since it was looked at, unless it was frozen then. */
+const needs = (d: Draft, c: Call) =>
+  c.rung === 'frozen' && c.seen.at > c.rungSince
+    ? c.seen.working
+    : c.seen.working + (c.seen.rate * Math.min(d.now - c.seen.at + ANSWER, 1000)) / 1000;
 
 /** An eighth above memory.high a charger sleeps 1 s for each 256 KiB: that far a throttled call does not come. */
 const throttleEnd = (c: Call) => Number(c.applied.high) * 1.125 + 8 * MIB;
@@ -91,8 +94,13 @@ function shares(d: Draft, scopes: Scope[]): Map<string, number> {
   const hard = new Map<string, number>();
   for (const s of scopes) {
     const weights = s.calls.reduce((n, c) => n + weightOf(d, c), 0);
+    // a throttle must not be a kill: what its brake needs comes first, of half the pool at most
+    const brake = (c: Call) => (c.rung === 'throttled' ? Math.max(0, throttleEnd(c) - c.seen.working) : 0);
+    const brakes = s.calls.reduce((n, c) => n + brake(c), 0);
+    const part = brakes > 0 ? Math.min(1, pool(s) / 2 / brakes) : 0;
+    const rest = pool(s) - part * brakes;
     for (const c of s.calls) {
-      const credit = weights > 0 ? (pool(s) * weightOf(d, c)) / weights : 0;
+      const credit = part * brake(c) + (weights > 0 ? (rest * weightOf(d, c)) / weights : 0);
       hard.set(c.id, Math.min(hard.get(c.id) ?? Number.MAX_SAFE_INTEGER, Math.floor(c.seen.working + credit)));
     }
   }
@@ -101,14 +109,15 @@ function shares(d: Draft, scopes: Scope[]): Map<string, number> {
 
 /** Sets the ceilings of calls: raises who comes near, lowers others only when the sum demands it. */
 export function bands(d: Draft): void {
-  const calls = present(d.state).filter((c) => modeOf(d, c) === 'enforce' && c.rung !== 'killed');
+  const calls = d.present.filter((c) => modeOf(d, c) === 'enforce' && c.rung !== 'killed');
   if (calls.length === 0) return;
   const scopes = scopesOf(d);
   const maxOf = (c: Call) => (c.applied.max === 'max' ? Number.MAX_SAFE_INTEGER : c.applied.max);
   const near = (c: Call) => {
+    if (c.rung === 'throttled') return c.rungSince === d.now;
     if (c.rung !== 'none') return false;
     if (c.applied.high === 'max' || c.applied.max === 'max') return true;
-    return c.seen.current + c.seen.rate * 0.25 > c.applied.high - 4 * MIB;
+    return wants(d, c) && c.seen.working + c.seen.rate * 0.25 > c.applied.high - Math.max(4 * MIB, c.applied.high / 32);
   };
   // the hard ceilings together may not exceed what is used and the pool
   const overdrawn = scopes.some(
@@ -120,7 +129,13 @@ export function bands(d: Draft): void {
   const wanted = calls.map((c) => {
     const share = Math.min(hard.get(c.id)!, limit);
     // never below what it needs, its own cache may go; but a ceiling is only raised out of the pool
-    const least = Math.ceil(Math.max(needs(d, c) + slack(scopes[0]!), c.rung === 'throttled' ? throttleEnd(c) : 0));
+    const least = Math.ceil(
+      Math.max(
+        needs(d, c) + slack(scopes[0]!),
+        c.rung === 'throttled' ? throttleEnd(c) : 0,
+        c.applied.max === 'max' ? d.state.config.ladder.minCredit : 0,
+      ),
+    );
     return { c, max: share >= maxOf(c) ? share : Math.max(share, Math.min(least, maxOf(c))) };
   });
   // lower first: the sum never exceeds the room on the way

@@ -1,17 +1,23 @@
 /** One step in the making: the new state and what is decided so far. Made and changed only inside `step`. */
 import type { Action, Explanation } from './actions.ts';
-import type { Call, Session, State, Tenant } from './state.ts';
+import type { Scope } from './scopes.ts';
+import type { Call, Session, State } from './state.ts';
 
 export interface Draft {
   state: State;
   now: number;
+  /** What is in `state`, as lists: looking through them is most of the work of a step. */
+  sessions: Session[];
+  calls: Call[];
+  /** Calls that have a cgroup: everything but held ones. */
+  present: Call[];
+  /** Kept until something moves between scopes or changes its rung: see scopesOf. */
+  scopes: Scope[] | undefined;
   /** Calls that got their cgroup in this step. */
   arrived: Call[];
   actions: Action[];
   explanations: Explanation[];
 }
-
-export const tenantOfCall = (d: Draft, call: Call): Tenant => d.state.tenants[call.tenant]!;
 
 /** May the policy act on what belongs to this tenant, only say what it would do, or nothing? */
 export function modeOf(d: Draft, of: Call | Session): 'off' | 'observe' | 'enforce' {
@@ -37,5 +43,10 @@ export function sayOfSession(d: Draft, decision: string, session: Session, text:
   d.explanations.push({ t: d.now, decision, text, tenant: session.tenant, session: session.id });
 }
 
-/** Calls that have a cgroup: everything but held ones. */
-export const present = (state: State): Call[] => Object.values(state.calls).filter((c) => c.phase !== 'held');
+/** Lists `state` again, after something came or went. */
+export function listAgain(d: Draft): void {
+  d.sessions = Object.values(d.state.sessions);
+  d.calls = Object.values(d.state.calls);
+  d.present = d.calls.filter((c) => c.phase !== 'held');
+  d.scopes = undefined;
+}

@@ -20,7 +20,7 @@ export interface Usage {
 }
 
 export type PolicyEvent =
-  /** `budget`: the most memory this session may use, bytes; absent: as configured. */
+  /** `budget`: the most memory this session may use, agent included; never above the configured one. Bytes. */
   | { type: 'session-start'; session: string; tenant: string; priority?: Priority; budget?: number }
   | { type: 'session-end'; session: string }
   /** A call asks to start. Answered by admit, hold or refuse, in this step or (after hold) a later one. */
@@ -40,8 +40,11 @@ export type PolicyEvent =
       agents?: ({ session: string } & Usage)[];
       calls?: ({ call: string } & Usage)[];
     }
-  /** memory.events of a call or an agent leaf has moved (high or max). `current`: usage now, if read. */
-  | { type: 'breach'; target: { call: string } | { session: string }; ceiling: 'high' | 'max'; current?: number }
+  /**
+   * memory.events of a call or an agent leaf has moved (high or max), with a fresh reading. A throttled call moves it with
+   * every batch: once in 20 to 50 ms for each call is enough.
+   */
+  | { type: 'breach'; target: { call: string } | { session: string }; usage: Usage }
   /** pids.events of a call has moved. */
   | { type: 'pids-breach'; call: string }
   /** Memory PSI of our root: share of the last 10 s in which all stalled, 0 to 1. */

@@ -122,6 +122,7 @@ const rows: { [T in PolicyEvent['type']]: (d: Draft, e: Of<T>) => void } = {
       id: e.session,
       tenant: e.tenant,
       priority: boundedPriority(tenant.priority, e.priority),
+      startedAt: d.now,
       ownBudget: e.budget ?? null,
       baseline: 0,
       agent: nothingSeen(d.now),
@@ -210,10 +211,10 @@ const rows: { [T in PolicyEvent['type']]: (d: Draft, e: Of<T>) => void } = {
       const c = d.state.calls[e.target.call];
       if (!c) return;
       c.breachedAt = d.now;
-      if (e.current !== undefined) look(c.seen, { ...keptUsage(c.seen), current: e.current }, d.now);
+      look(c.seen, e.usage, d.now);
     } else {
       const s = d.state.sessions[e.target.session];
-      if (s && e.current !== undefined) look(s.agent, { ...keptUsage(s.agent), current: e.current }, d.now);
+      if (s) look(s.agent, e.usage, d.now);
     }
   },
   'pids-breach'(d, e) {
@@ -251,13 +252,6 @@ const rows: { [T in PolicyEvent['type']]: (d: Draft, e: Of<T>) => void } = {
   },
   timer() {},
 };
-
-const keptUsage = (seen: Seen): Usage => ({
-  current: seen.current,
-  inactiveFile: seen.inactiveFile,
-  swap: seen.swap,
-  refaults: seen.refaults,
-});
 
 /** Takes an event into the draft. Events about what is not known (any more) are ignored: they race with ends. */
 export function intake(d: Draft, event: PolicyEvent): void {

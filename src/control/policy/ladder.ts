@@ -35,6 +35,8 @@ function leaveRung(d: Draft, c: Call): void {
   c.frozenMs = p.frozenMs;
   c.rung = 'none';
   c.rungSince = d.now;
+  // its growth counts again, or no longer
+  d.scopes = undefined;
 }
 
 function freeze(d: Draft, c: Call, why: string): void {
@@ -93,7 +95,7 @@ const paused = (c: Call): boolean => c.rung === 'throttled' || c.rung === 'froze
 
 /** Ends what has lasted long enough, what is not needed any more, and the pause of the best when nobody else runs. */
 export function endPauses(d: Draft): void {
-  const all = Object.values(d.state.calls).filter(paused);
+  const all = d.present.filter(paused);
   const scopes = scopesOf(d);
   const { ladder } = d.state.config;
   for (const s of scopes) {
@@ -118,7 +120,7 @@ export function endPauses(d: Draft): void {
       free(c, `it has been frozen for ${formatDuration(frozenMs)} in all, the bound`);
     else if (c.rung === 'frozen' && spent >= ladder.freezeSlice) free(c, 'the bound of one freeze; others give way');
     else if (its.every((s) => d.now - (d.state.calmSince[s.key] ?? d.now) >= ladder.calm && s.key in d.state.calmSince))
-      free(c, `memory is not short: node headroom ${formatSize(Math.max(0, scopes[0]!.headroom))}`);
+      free(c, `memory is not short: ${its.at(-1)!.words} headroom ${formatSize(Math.max(0, its.at(-1)!.headroom))}`);
     else if (c.rung === 'throttled' && spent >= ladder.throttleMax) {
       const still = its.find((s) => levelOf(d, s) === 'critical');
       if (still && someoneBenefits(d, still, c))

@@ -1,7 +1,7 @@
 /** Reclaim before pain: memory that nobody misses goes first. */
 import { formatDuration, formatSize } from '../../model/index.ts';
 import type { Target } from './actions.ts';
-import { type Draft, modeOf, present, sayOfCall, sayOfSession } from './draft.ts';
+import { type Draft, modeOf, sayOfCall, sayOfSession } from './draft.ts';
 import { scopesOf } from './scopes.ts';
 import type { Call, ReclaimMark, Seen, Session } from './state.ts';
 import { victimOrder } from './victims.ts';
@@ -60,7 +60,7 @@ export function reclaim(d: Draft): void {
     const atRest = (c: Call) => c.rung === 'frozen' || c.phase === 'background';
     const calls = victimOrder(
       d,
-      present(d.state).filter((c) => s.calls.includes(c) && c.rung !== 'killed'),
+      s.calls.filter((c) => c.rung !== 'killed'),
     );
     for (const c of [...calls.filter(atRest), ...calls.filter((c) => !atRest(c))]) {
       if (missing < MIN) break;

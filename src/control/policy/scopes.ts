@@ -1,6 +1,6 @@
 /** Where memory has a limit: the node, tenants with a budget, sessions with a budget. The ladder looks at each alike. */
-import { type Draft, present } from './draft.ts';
-import { type Call, marks, type Session, sessionBudget } from './state.ts';
+import type { Draft } from './draft.ts';
+import { agentNeed, type Call, marks, type Session, sessionBudget } from './state.ts';
 
 export interface Scope {
   /** Key in the state's tables: `node`, `tenant NAME`, `session ID`. */
@@ -28,8 +28,7 @@ const scope = (d: Draft, key: string, words: string, limit: number, sessions: Se
   let current = 0;
   let growth = 0;
   for (const s of sessions) {
-    // what an agent used to need it will need again, reclaimed or not
-    working += Math.max(s.agent.working, s.baseline);
+    working += agentNeed(s, d.now);
     current += s.agent.current;
     growth += s.agent.rate;
   }
@@ -63,9 +62,12 @@ const scope = (d: Draft, key: string, words: string, limit: number, sessions: Se
 
 /** All scopes, the node first. */
 export function scopesOf(d: Draft): Scope[] {
-  const { state } = d;
-  const sessions = Object.values(state.sessions);
-  const calls = present(state);
+  d.scopes ??= measure(d);
+  return d.scopes;
+}
+
+function measure(d: Draft): Scope[] {
+  const { state, sessions, present: calls } = d;
   const found = [scope(d, 'node', 'node', state.capacity, sessions, calls)];
   for (const t of Object.values(state.tenants))
     if (t.budget !== null)
@@ -82,8 +84,16 @@ export function scopesOf(d: Draft): Scope[] {
   for (const s of sessions) {
     const budget = sessionBudget(state.config, s);
     if (budget === undefined) continue;
-    const own = calls.filter((c) => c.session === s.id);
-    found.push(scope(d, `session ${s.id}`, `session ${s.id}`, budget, [s], own));
+    found.push(
+      scope(
+        d,
+        `session ${s.id}`,
+        `session ${s.id}`,
+        budget,
+        [s],
+        calls.filter((c) => c.session === s.id),
+      ),
+    );
   }
   return found;
 }

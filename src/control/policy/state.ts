@@ -52,6 +52,7 @@ export interface Session {
   priority: Priority;
   /** Its own budget; null: as configured. */
   ownBudget: number | null;
+  startedAt: number;
   /** What the agent needs while nothing runs: learned, rises slowly, falls quickly. */
   baseline: number;
   agent: Seen;
@@ -93,7 +94,7 @@ export interface Call {
   /** Since when it keeps hitting its limit of processes; and the last time. */
   pidsSince: number | null;
   pidsLast: number;
-  /** The last time its soft or hard ceiling was hit. */
+  /** The last time it ran into its soft or hard ceiling. */
   breachedAt: number | null;
   rung: Rung;
   rungSince: number;
@@ -197,6 +198,15 @@ export function rankOf(state: State, call: Call, now: number): number {
   const background = call.hint.priority === 'background' || call.phase === 'background';
   return overstayed || background ? Math.max(0, rank - 1) : rank;
 }
+
+/** What an agent needs before we have seen it: the mean of the paper's 144 runs. */
+const NEWBORN = 185e6;
+/** An agent is born within this long, milliseconds. */
+const BIRTH = 1500;
+
+/** What to count for an agent: what it uses, what it used to use and will again, or what a new one is about to. */
+export const agentNeed = (s: Session, now: number): number =>
+  Math.max(s.agent.working, s.baseline, now - s.startedAt < BIRTH ? NEWBORN : 0);
 
 /** The most memory a session may use, bytes: its own budget, never above the configured one; undefined: no limit. */
 export function sessionBudget(config: Config, s: Pick<Session, 'ownBudget'> | undefined): number | undefined {

@@ -2,7 +2,7 @@
 import type { Action, Explanation } from './actions.ts';
 import { admission } from './admission.ts';
 import { bands, protect } from './bands.ts';
-import type { Draft } from './draft.ts';
+import { type Draft, listAgain } from './draft.ts';
 import type { PolicyEvent } from './events.ts';
 import { intake } from './intake.ts';
 import { endPauses, killTheFirst, pause } from './ladder.ts';
@@ -46,8 +46,19 @@ export interface Step {
  * state is not changed. `now` in milliseconds on one monotonic clock; it never runs backwards between steps.
  */
 export function step(state: State, event: PolicyEvent, now: number): Step {
-  const d: Draft = { state: copyState(state), now, arrived: [], actions: [], explanations: [] };
+  const d: Draft = {
+    state: copyState(state),
+    now,
+    sessions: [],
+    calls: [],
+    present: [],
+    scopes: undefined,
+    arrived: [],
+    actions: [],
+    explanations: [],
+  };
   intake(d, event);
+  listAgain(d);
   for (const { decide } of decisions) decide(d, event);
   return { state: d.state, actions: d.actions, explanations: d.explanations };
 }

@@ -7,7 +7,7 @@ import { levelOf, scopesOf } from './scopes.ts';
 /** A fork bomb is stopped at its call: it keeps hitting its limit of processes and never gets below it. */
 export function forkBombs(d: Draft): void {
   const after = d.state.config.ladder.forkBombAfter;
-  for (const c of Object.values(d.state.calls)) {
+  for (const c of d.calls) {
     if (c.pidsSince === null || c.rung === 'killed') continue;
     if (d.now - c.pidsLast > 1000) c.pidsSince = null;
     else if (d.now - c.pidsSince >= after)
@@ -23,7 +23,7 @@ export function forkBombs(d: Draft): void {
 /** Time limits, for calls and for what they leave running in the background. Off unless configured. */
 export function timeLimits(d: Draft): void {
   const { timeLimit, backgroundLimit } = d.state.config.call;
-  for (const c of Object.values(d.state.calls)) {
+  for (const c of d.calls) {
     if (c.phase === 'held' || c.rung === 'killed') continue;
     if (timeLimit !== undefined && c.phase !== 'background' && d.now - c.startedAt >= timeLimit)
       kill(d, c, 'time', `ran for ${formatDuration(d.now - c.startedAt)}, limit ${formatDuration(timeLimit)}`);
@@ -44,7 +44,7 @@ export function timeLimits(d: Draft): void {
 export function runawayAgents(d: Draft): void {
   const { session: limits, ladder } = d.state.config;
   let scopes: ReturnType<typeof scopesOf> | undefined;
-  for (const s of Object.values(d.state.sessions)) {
+  for (const s of d.sessions) {
     const runaway = s.agent.working > Math.max(limits.agentSoft, 4 * s.baseline);
     if (!runaway && s.throttledSince === null) {
       if (s.agent.working < limits.agentSoft) s.reported = false;

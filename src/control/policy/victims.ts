@@ -1,6 +1,5 @@
 /** Who gives way first: the lowest rank, then the largest overage over its fair share, then the youngest. */
 import type { Draft } from './draft.ts';
-import { present } from './draft.ts';
 import { type Call, rankOf } from './state.ts';
 
 /**
@@ -10,8 +9,8 @@ import { type Call, rankOf } from './state.ts';
  */
 export function fairShares(d: Draft): Map<string, number> {
   const { state } = d;
-  const calls = present(state);
-  const usable = Object.values(state.sessions).reduce((n, s) => n - s.agent.working, state.capacity);
+  const calls = d.present;
+  const usable = d.sessions.reduce((n, s) => n - s.agent.working, state.capacity);
   const perSession = new Map<string, number>();
   const sessionsOf = new Map<string, Set<string>>();
   for (const c of calls) {
@@ -50,13 +49,20 @@ export function victimOrder(d: Draft, calls: Call[]): Call[] {
 
 /** Growth below this is not worth a pause, bytes per second. */
 const GROWTH = 1 << 20;
-/** A call is waiting for memory when it came this near to its soft ceiling, bytes. */
+/** A call waits for memory when what it needs came this near to its soft ceiling, bytes or part of the ceiling. */
 const NEAR = 1 << 20;
+const NEAR_PART = 1 / 32;
+
 /** How long a breach counts, milliseconds. */
 const RECENT = 1000;
 
-/** Does the call want more memory now? It grows, or its ceiling keeps it from growing. */
+/**
+ * Does the call want more memory now? It grows, or it has just run into its soft ceiling with what it needs. A ceiling that
+ * only its page cache has reached is no want (the kernel recycles that), and being near one is none either.
+ */
 export const wants = (d: Draft, c: Call): boolean =>
   c.seen.rate > GROWTH ||
-  (c.breachedAt !== null && d.now - c.breachedAt <= RECENT) ||
-  (c.applied.high !== 'max' && c.seen.current >= c.applied.high - NEAR);
+  (c.breachedAt !== null &&
+    d.now - c.breachedAt <= RECENT &&
+    c.applied.high !== 'max' &&
+    c.seen.working >= c.applied.high - Math.max(NEAR, c.applied.high * NEAR_PART));

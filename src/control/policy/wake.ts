@@ -8,7 +8,7 @@ export function wake(d: Draft): void {
   const bound = (t: number) => {
     if (t < at) at = Math.max(t, now + 1);
   };
-  for (const c of Object.values(state.calls)) {
+  for (const c of d.calls) {
     if (c.phase === 'held') bound(c.requestedAt + admission.maxWait);
     else if (limits.timeLimit !== undefined && c.phase !== 'background') bound(c.startedAt + limits.timeLimit);
     if (c.backgroundAt !== null && limits.backgroundLimit !== undefined) bound(c.backgroundAt + limits.backgroundLimit);
@@ -17,8 +17,7 @@ export function wake(d: Draft): void {
     if (c.rung === 'throttled') bound(c.rungSince + ladder.throttleMax);
     if (c.pidsSince !== null && c.rung !== 'killed') bound(c.pidsSince + ladder.forkBombAfter);
   }
-  for (const s of Object.values(state.sessions))
-    if (s.throttledSince !== null) bound(s.throttledSince + ladder.throttleMax);
+  for (const s of d.sessions) if (s.throttledSince !== null) bound(s.throttledSince + ladder.throttleMax);
   for (const since of Object.values(state.starvedSince)) bound(since + ladder.killAfter);
   if (at === Number.POSITIVE_INFINITY) state.wakeAt = null;
   else if (state.wakeAt !== at) {

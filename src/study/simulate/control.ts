@@ -39,6 +39,9 @@ export interface Watched {
   now: number;
 }
 
+/** A throttled call breaches its ceiling with every batch: it is told no more often than this, milliseconds. */
+const BREACH_EVERY = 50;
+
 /** The policy as the daemon runs it: events in, actions carried out in order, samples on time, timers kept. */
 export class PolicyControl implements Control {
   state: State;
@@ -50,6 +53,8 @@ export class PolicyControl implements Control {
   readonly #queue: PolicyEvent[] = [];
   #busy = false;
   readonly #seenHigh = new Map<Group, number>();
+  readonly #pidsToldAt = new Map<SimCall, number>();
+  readonly #toldAt = new Map<SimCall, number>();
   readonly #seenPids = new Map<SimCall, number>();
 
   constructor(node: SimNode, config: Config, watch?: (w: Watched) => void) {
@@ -112,12 +117,14 @@ export class PolicyControl implements Control {
     for (const c of calls) {
       if (c.state !== 'running' && c.state !== 'background') continue;
       const high = c.group.highEvents + c.group.maxEvents;
-      if (high > (this.#seenHigh.get(c.group) ?? 0)) {
+      if (high > (this.#seenHigh.get(c.group) ?? 0) && now >= (this.#toldAt.get(c) ?? 0)) {
         this.#seenHigh.set(c.group, high);
-        this.tell({ type: 'breach', target: { call: c.id }, ceiling: 'high', current: c.group.usage });
+        this.#toldAt.set(c, now + BREACH_EVERY);
+        this.tell({ type: 'breach', target: { call: c.id }, usage: usage(c.group) });
       }
-      if (c.pidsEvents > (this.#seenPids.get(c) ?? 0)) {
+      if (c.pidsEvents > (this.#seenPids.get(c) ?? 0) && now >= (this.#pidsToldAt.get(c) ?? 0)) {
         this.#seenPids.set(c, c.pidsEvents);
+        this.#pidsToldAt.set(c, now + BREACH_EVERY);
         this.tell({ type: 'pids-breach', call: c.id });
       }
     }

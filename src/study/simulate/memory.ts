@@ -168,8 +168,15 @@ export function reclaim(m: Memory, domain: Group, want: number): number {
   return want - left;
 }
 
+function isBelow(leaf: Group, domain: Group): boolean {
+  for (let g: Group | undefined = leaf; g; g = g.parent) if (g === domain) return true;
+  return false;
+}
+
 /** Kills a leaf as the OOM killer's victim: the process, or the highest group inside the domain that has oom.group. */
 function oomKill(m: Memory, domain: Group): void {
+  // the last victim has not let go of its memory yet: the kernel waits for it
+  if (m.oomKilled.some(({ leaf }) => isBelow(leaf, domain))) return;
   let victim: Group | undefined;
   let worst = Number.NEGATIVE_INFINITY;
   const total = Number.isFinite(domain.max) ? domain.max : m.root.max;
