@@ -20,6 +20,8 @@ type Of<T extends PolicyEvent['type']> = Extract<PolicyEvent, { type: T }>;
 
 /** Growth is averaged over about this long, milliseconds. */
 const RATE_WINDOW = 400;
+/** What is needed can exceed a ceiling that is in force by no more than this, bytes. */
+const UNWRITTEN = 4 * 2 ** 20;
 
 function look(seen: Seen, u: Usage, now: number): void {
   const inactiveFile = Math.min(u.inactiveFile ?? 0, u.current);
@@ -202,6 +204,8 @@ const rows: { [T in PolicyEvent['type']]: (d: Draft, e: Of<T>) => void } = {
       const c = d.state.calls[u.call];
       if (!c) continue;
       look(c.seen, u, d.now);
+      // then the last ceiling was not written, because it would have killed: it is asked for afresh
+      if (c.applied.max !== 'max' && c.seen.working > c.applied.max + UNWRITTEN) c.applied.max = 'max';
       c.pids = u.pids ?? c.pids;
       if (c.phase === 'admitted') c.phase = 'running';
     }

@@ -5,8 +5,9 @@ export function wake(d: Draft): void {
   const { state, now } = d;
   const { ladder, admission, call: limits } = state.config;
   let at = Number.POSITIVE_INFINITY;
+  // a bound that has passed and could not be acted on is looked at again with the samples, not in a busy loop
   const bound = (t: number) => {
-    if (t < at) at = Math.max(t, now + 1);
+    at = Math.min(at, t > now ? t : now + ladder.sampleEvery);
   };
   for (const c of d.calls) {
     if (c.phase === 'held') bound(c.requestedAt + admission.maxWait);
@@ -18,7 +19,8 @@ export function wake(d: Draft): void {
     if (c.pidsSince !== null && c.rung !== 'killed') bound(c.pidsSince + ladder.forkBombAfter);
   }
   for (const s of d.sessions) if (s.throttledSince !== null) bound(s.throttledSince + ladder.throttleMax);
-  for (const since of Object.values(state.starvedSince)) bound(since + ladder.killAfter);
+  for (const since of Object.values(state.starvedSince))
+    bound(since + (now - since < ladder.killAfterHigh ? ladder.killAfterHigh : ladder.killAfter));
   if (at === Number.POSITIVE_INFINITY) state.wakeAt = null;
   else if (state.wakeAt !== at) {
     state.wakeAt = at;

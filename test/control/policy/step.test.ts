@@ -343,7 +343,8 @@ test('nothing an agent can say in a hint raises its share, its rank or its ceili
         session('t', 'normal', 'b');
         start('mine', 's', h);
         start('other', 't');
-        sample({ mine: usage, other: 300 });
+        // no call grows beyond its ceiling
+        sample({ mine: Math.min(usage, Number(state.calls.mine!.applied.max) / MIB), other: 300 });
         const draft = {
           state,
           now,
@@ -395,4 +396,28 @@ test('events about what is not known are ignored', () => {
     { type: 'samples', calls: [{ call: 'x', current: 1 }], agents: [{ session: 'x', current: 1 }] },
   ] satisfies PolicyEvent[])
     expect(tell(event)).toEqual([]);
+});
+
+test('timers: the next bound is asked for once, and one that passed is no busy loop', () => {
+  begin({ mode: 'observe', call: { timeLimit: '10s' } });
+  session('s');
+  start('c', 's');
+  expect(state.wakeAt).toBe(now + 10_000);
+  expect(types(sample({ c: 10 }))).not.toContain('wake');
+  // nothing can be done in mode observe: the bound passes
+  tell({ type: 'timer' }, 11_000);
+  const next = state.wakeAt!;
+  expect(next - now).toBeGreaterThanOrEqual(state.config.ladder.sampleEvery);
+  expect(said('c')).toEqual(
+    ['would have: killed it: ran for 10 s, limit 10 s'].map((t) => expect.stringContaining(t.slice(0, 25))),
+  );
+});
+
+test('a ceiling that could not be written is asked for afresh', () => {
+  session('s');
+  start('c', 's');
+  sample({ c: 100 });
+  const max = Number(state.calls.c!.applied.max);
+  sample({ c: max / MIB + 20 });
+  expect(Number(state.calls.c!.applied.max)).toBeGreaterThan(max + 20 * MIB);
 });

@@ -19,7 +19,7 @@ interface Pause {
   since: number;
 }
 
-export function broken(w: Workload, c: Config = config()): string[] {
+export function broken(w: Workload, c: Config = config(), count?: (o: Outcome) => void): string[] {
   const wrong: string[] = [];
   const pauses = new Map<string, Pause>();
   const endedPause = new Map<string, number>();
@@ -61,11 +61,15 @@ export function broken(w: Workload, c: Config = config()): string[] {
         if (!explained.has(`${a.call} kill`)) wrong.push(`${a.call} killed without an explanation`);
         if (a.reason === 'ceiling') {
           checkShort('kill', a.call, state, now);
-          const starving = Object.values(state.calls).filter(
-            (o) => o.phase !== 'held' && (o.rung === 'none' || o.id === a.call),
+          // 2: nobody of a lower rank is spared whose memory would have helped (a tenant or session kills its own)
+          const spared = Object.values(state.calls).find(
+            (o) =>
+              o.phase !== 'held' &&
+              o.rung !== 'killed' &&
+              o.seen.working > state.capacity / 16 &&
+              rankOf(state, o, now) < rankOf(state, me, now),
           );
-          if (!starving.some((o) => rankOf(state, o, now) >= rankOf(state, me, now)))
-            wrong.push(`2: ${a.call} killed for lower ranks`);
+          if (spared && c.session.budget === undefined) wrong.push(`2: ${a.call} killed before ${spared.id}`);
         }
       } else if (a.type === 'advise') told.set(a.call, a.kind);
       else if (a.type === 'bands' && a.target.kind === 'call') checkNumbers(a, wrong);
@@ -98,6 +102,7 @@ export function broken(w: Workload, c: Config = config()): string[] {
   };
 
   const outcome = simulate(w, { control: 'policy', config: c, watch }, { until: 400_000, tickMs: TICK });
+  count?.(outcome);
   for (const a of outcome.agents) {
     if (!a.alive) wrong.push(`1: the agent of ${a.session} died`);
     else if (!a.finished) wrong.push(`3: ${a.session} was not finished after 400 s`);
