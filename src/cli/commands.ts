@@ -10,6 +10,7 @@ export const commands: Record<string, () => Promise<Add>> = {
   run: async () => (await import('./commands/run.ts')).addRun,
   sessions: async () => (await import('./commands/sessions.ts')).addSessions,
   calls: async () => (await import('./commands/calls.ts')).addCalls,
+  explain: async () => (await import('./commands/explain.ts')).addExplain,
   doctor: async () => (await import('./commands/doctor.ts')).addDoctor,
   daemon: async () => (await import('./commands/daemon.ts')).addDaemon,
   config: async () => (await import('./commands/config.ts')).addConfig,

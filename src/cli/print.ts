@@ -30,3 +30,10 @@ export async function watching(watch: boolean | undefined, show: () => Promise<v
 export function sizeCell(bytes: number | undefined): string {
   return bytes === undefined ? '-' : formatSize(bytes);
 }
+
+/** A command on one line of at most 60 characters. Commands come from agents: no control character reaches the terminal. */
+export function oneLine(command: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
+  const clean = command.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ').trim();
+  return clean.length > 60 ? `${clean.slice(0, 59)}…` : clean;
+}

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { CallStatus } from '../../model/index.ts';
-import { printJson, sizeCell, table, watching } from '../print.ts';
+import { oneLine, printJson, sizeCell, table, watching } from '../print.ts';
 
 interface Options {
   runDir?: string;
@@ -63,11 +63,4 @@ function ending(call: CallStatus): string {
   const how = call.signal ?? `exit ${call.exitCode}`;
   if (call.state === 'background') return `bg, ${how}`;
   return call.oomKilled ? `oom, ${how}` : call.killedBy ? `${call.killedBy}, ${how}` : how;
-}
-
-/** Commands come from agents: no control character reaches the terminal. */
-function oneLine(command: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
-  const clean = command.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ').trim();
-  return clean.length > 60 ? `${clean.slice(0, 59)}…` : clean;
 }
