@@ -105,6 +105,12 @@ test('a process tree: its calls, their memory, and the chain to a session that c
   for (let i = 1; i < whole.length; i++) expect(whole[i]!.cpuUsec).toBeGreaterThanOrEqual(whole[i - 1]!.cpuUsec!);
   expect(cost.samples).toBe(s.samples.length);
   expect(s.events).toMatchObject([{ kind: 'record-cost', data: { rounds: cost.rounds } }]);
+
+  const report = join(folder({}), 'report');
+  const args = [bin, 'characterize', out, '--out', report];
+  const made = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 60_000 });
+  expect(made.status, made.stderr).toBe(0);
+  expect(readFileSync(join(report, 'report.html'), 'utf8')).toContain('</html>');
 });
 
 test.skipIf(!scratch)('a session of ours: agent and tool calls as they come and go, found by name', async () => {

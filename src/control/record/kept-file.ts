@@ -76,6 +76,6 @@ export class KeptFile {
 export function field(text: string, key: string): number | undefined {
   const at = text.startsWith(`${key} `) ? 0 : text.indexOf(`\n${key} `) + 1;
   if (at === 0 && !text.startsWith(`${key} `)) return undefined;
-  const value = Number.parseInt(text.slice(at + key.length + 1, at + key.length + 21), 10);
+  const value = Number.parseInt(text.slice(at + key.length + 1, at + key.length + 41), 10);
   return Number.isNaN(value) ? undefined : value;
 }

@@ -148,11 +148,16 @@ function weigh(pid: number): { memory: number; anon: number; file: number; swap:
   const file = KeptFile.open(`/proc/${pid}/smaps_rollup`);
   const text = file?.text();
   file?.close();
-  if (text === undefined) return undefined;
-  const kib = (key: string) => (field(text.replaceAll(': ', ' '), key) ?? 0) * 1024;
-  const memory = kib('Pss');
-  const anon = kib('Pss_Anon');
-  return { memory, anon, file: memory - anon, swap: kib('SwapPss') };
+  return text === undefined ? undefined : parseSmapsRollup(text);
+}
+
+/** The text of /proc/PID/smaps_rollup, bytes. Shared memory counts as file. */
+export function parseSmapsRollup(text: string): { memory: number; anon: number; file: number; swap: number } {
+  const lines = text.replaceAll(':', '');
+  const bytes = (key: string) => (field(lines, key) ?? 0) * 1024;
+  const memory = bytes('Pss');
+  const anon = bytes('Pss_Anon');
+  return { memory, anon, file: memory - anon, swap: bytes('SwapPss') };
 }
 
 /** CPU time and number of threads of a set of processes, children they have waited for included. */

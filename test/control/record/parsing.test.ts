@@ -13,7 +13,7 @@ import {
   parseHierarchies,
 } from '../../../src/control/record/hierarchy.ts';
 import { field, KeptFile } from '../../../src/control/record/kept-file.ts';
-import { parseStat } from '../../../src/control/record/processes.ts';
+import { parseSmapsRollup, parseStat } from '../../../src/control/record/processes.ts';
 import { scriptOf } from '../../../src/control/record/shells.ts';
 
 function files(tree: Record<string, string>): string {
@@ -49,6 +49,24 @@ test('a process: the name may hold anything', () => {
     rssBytes: 409_600,
   });
   fc.assert(fc.property(fc.string(), (text) => void parseStat(text)));
+});
+
+test('the weighed memory of a process, terabytes included', () => {
+  const text = `5582d7c6e000-7ffc7f1fe000 ---p 00000000 00:00 0 [rollup]
+Rss:                1500 kB
+Pss:            2147483648 kB
+Pss_Dirty:           900 kB
+Pss_Anon:            700 kB
+Pss_File:            300 kB
+Swap:                 40 kB
+SwapPss:              30 kB
+`;
+  expect(parseSmapsRollup(text)).toEqual({
+    memory: 2 ** 41,
+    anon: 700 * 1024,
+    file: 2 ** 41 - 700 * 1024,
+    swap: 30 * 1024,
+  });
 });
 
 test.each([
