@@ -13,8 +13,10 @@ const allowed: Record<string, string[]> = {
   'control/kernel': ['model', 'control/native'],
   'control/doctor': ['model', 'control/native', 'control/cgroup', 'control/kernel'],
   'control/intercept': ['model', 'control/native', 'control/cgroup'],
+  'control/client': ['model'],
   'control/daemon': [
     'model',
+    'control/client',
     'trace',
     'control/native',
     'control/policy',
@@ -26,6 +28,7 @@ const allowed: Record<string, string[]> = {
   'study/replay': ['model', 'trace', 'control/policy'],
   'study/simulate': ['model', 'trace', 'control/policy'],
   'study/evaluate': ['model', 'trace', 'control/policy', 'study/replay', 'study/simulate', 'study/characterize', 'lab'],
+  sdk: ['model', 'control/native', 'control/client'],
   lab: ['model'],
   web: ['model'],
   cli: ['*'],

@@ -5,6 +5,7 @@
 
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
   acg::add_spawn(env, exports);
+  acg::add_pipe(env, exports);
   acg::add_pidfd(env, exports);
   acg::add_watch(env, exports);
   acg::add_socket(env, exports);

@@ -5,6 +5,7 @@
 namespace acg {
 
 void add_spawn(Napi::Env env, Napi::Object exports);
+void add_pipe(Napi::Env env, Napi::Object exports);
 void add_pidfd(Napi::Env env, Napi::Object exports);
 void add_watch(Napi::Env env, Napi::Object exports);
 void add_socket(Napi::Env env, Napi::Object exports);

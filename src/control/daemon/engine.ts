@@ -435,7 +435,8 @@ export class Engine {
     if (!session || call?.state !== 'running') return this.callStatus(id);
     if (call.kept.via === 'shim') throw new AcgError('ACG_BAD_REQUEST', `${id} is its shim's to end`);
     this.#shellEnded(session, call, exitCode, signal);
-    return this.#status(session, call);
+    // settled in a moment: the answer is of what will come of it
+    return { ...this.#status(session, call), state: call.cgroup.populated() ? 'background' : 'ended' };
   }
 
   #feedback(call: Call, failed: boolean): Feedback | undefined {

@@ -17,6 +17,7 @@ export interface Addon {
     gid: number,
     newSession: boolean,
   ): [pid: number, pidfd: number];
+  pipe(): [read: number, write: number];
   pidfdOpen(pid: number): number;
   pidfdSendSignal(pidfd: number, signal: number): void;
   reap(

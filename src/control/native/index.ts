@@ -1,6 +1,7 @@
 /** The typed door to native/: what Node cannot do by itself. Loaded lazily; ACG_NATIVE_MISSING when it is not built. */
 export { addon as loadAddon, nativeProgram, prebuiltDirectory, SyscallError } from './addon.ts';
 export { pidfdOpen, pidfdSendSignal } from './pidfd.ts';
+export { pipe } from './pipe.ts';
 export { signalName, signalNumber } from './signals.ts';
 export { peer, peerPidfd, sendWithFd, socketFd } from './socket.ts';
 export { type Spawned, type SpawnRequest, spawn } from './spawn.ts';

@@ -1,0 +1,3 @@
+/** The package's public door: `import { attach } from 'agentcgroup'`. See docs/sdk.md. */
+export { AcgError, type CallStatus, type ErrorCode, type Feedback, type Priority } from './model/index.ts';
+export * from './sdk/index.ts';

@@ -1,0 +1,138 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { attach } from '../../src/index.ts';
+import { TestDaemon } from './daemon/harness.ts';
+import { cannotRun, cgroup2Mount } from './scratch.ts';
+
+describe.skipIf(cannotRun)(`the SDK${cannotRun ? ` (${cannotRun})` : ''}`, () => {
+  let daemon: TestDaemon;
+  const options = () => ({ runDir: daemon.paths.runDir });
+
+  beforeAll(async () => {
+    daemon = await TestDaemon.start(cgroup2Mount()!);
+  }, 60_000);
+  afterAll(() => daemon?.[Symbol.asyncDispose]());
+
+  test('a command is born in the cgroup of its call, and its result is whole', async () => {
+    await using session = await attach({ ...options(), name: 'sdk' });
+    await using call = await session.toolCall({ command: 'where am I', agentCallId: 'toolu_1', hint: 'memory:64m' });
+    const result = await call.spawn('sh', ['-c', 'sed -n s/^0:://p /proc/self/cgroup; cat; echo oops >&2; exit 7'], {
+      input: 'input\n',
+    });
+    expect(result).toMatchObject({
+      call: 'sdk.1',
+      failed: true,
+      exitCode: 7,
+      signal: null,
+      stderr: 'oops\n',
+      oomKilled: false,
+      background: false,
+      truncated: false,
+    });
+    expect(result.stdout).toMatch(/\/tenant-default\/session-sdk\/tool-1\ninput\n$/);
+    expect(result).not.toHaveProperty('feedback');
+    expect(result.durationMs).toBeGreaterThan(0);
+    await session.end();
+    const [trace] = readdirSync(daemon.paths.traceDir).filter((name) => name.includes('sdk'));
+    const lines = readFileSync(join(daemon.paths.traceDir, trace!), 'utf8').trim().split('\n');
+    const record = lines.map((line) => JSON.parse(line)).findLast((r) => r.type === 'call');
+    expect(record).toMatchObject({
+      call: 'sdk.1',
+      via: 'sdk',
+      command: 'where am I',
+      agentCallId: 'toolu_1',
+      exitCode: 7,
+    });
+    expect(record.hint).toBeDefined();
+  });
+
+  test('what a command leaves running ends with the call, the session leaves nothing', async () => {
+    await using session = await attach(options());
+    let pid: number;
+    {
+      await using call = await session.toolCall();
+      const result = await call.spawn('sh', ['-c', 'setsid sleep 1000 & echo $!']);
+      pid = Number(result.stdout);
+      expect(result).toMatchObject({ exitCode: 0, background: true });
+      expect(readFileSync(`/proc/${pid}/comm`, 'utf8')).toBe('sleep\n');
+    }
+    // dead, though whoever inherited it may not have reaped it yet
+    expect(existsSync(`/proc/${pid}`) && /^State:\s+[^Z]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))).toBe(
+      false,
+    );
+    expect((await session.end())?.state).toBe('ended');
+    expect(daemon.root.children()).toEqual([]);
+  });
+
+  test('time limit and abort end the whole call', async () => {
+    await using session = await attach(options());
+    const first = await session.toolCall();
+    expect(await first.spawn('sh', ['-c', 'sleep 1000; true'], { timeoutMs: 100 })).toMatchObject({
+      timedOut: true,
+      isCanceled: false,
+      signal: 'SIGKILL',
+      failed: true,
+    });
+    const second = await session.toolCall();
+    const abort = new AbortController();
+    const running = second.spawn('sleep', ['1000'], { signal: abort.signal });
+    abort.abort();
+    expect(await running).toMatchObject({ timedOut: false, isCanceled: true, signal: 'SIGKILL' });
+  });
+
+  test('output comes as it is written, and what is too much of it is dropped', async () => {
+    await using session = await attach(options());
+    await using call = await session.toolCall();
+    const child = call.spawn('sh', ['-c', 'echo first; read line; seq 1 100000'], { input: 'go\n', maxBuffer: 1000 });
+    const chunks: string[] = [];
+    child.stdout!.on('data', (chunk) => chunks.push(String(chunk)));
+    const result = await child;
+    expect(result).toMatchObject({ exitCode: 0, truncated: true });
+    expect(result.stdout).toHaveLength(1000);
+    expect(chunks.join('')).toHaveLength('first\n'.length + 588_895);
+  });
+
+  test('signals reach the command; a program that is not there is an error, and the call can still be used', async () => {
+    await using session = await attach(options());
+    await using call = await session.toolCall();
+    expect(() => call.spawn('no-such-program')).toThrow('no program "no-such-program"');
+    expect(() => call.spawn('/no/such/program')).toThrow('ENOENT');
+    const child = call.spawn('sleep', ['1000']);
+    child.kill('SIGTERM');
+    expect(await child).toMatchObject({ signal: 'SIGTERM', exitCode: null });
+    expect(() => call.spawn('true')).toThrow('open another call');
+  });
+
+  test('a daemon that is killed and started again in the middle loses nothing', async () => {
+    await using session = await attach({ ...options(), name: 'restart' });
+    await using call = await session.toolCall({ command: 'sleep 2' });
+    const child = call.spawn('sh', ['-c', 'sleep 2; exit 4']);
+    await sleep(300);
+    await daemon.crash();
+    await daemon.startProcess();
+    expect(await child).toMatchObject({ exitCode: 4, call: 'restart.1' });
+    expect(await daemon.client.call('restart.1')).toMatchObject({ exitCode: 4, via: 'sdk' });
+  });
+
+  test('a record without a cgroup, for work inside another call', async () => {
+    await using session = await attach({ ...options(), name: 'logged' });
+    const open = await daemon.client.openCall(session.id, { tool: 'mcp:search', via: 'mcp', contained: false });
+    expect(open).toMatchObject({ call: 'logged.1', state: 'running' });
+    expect(open.cgroup).toBeUndefined();
+    expect(await daemon.client.endCall(open.call, { isError: true })).toMatchObject({ state: 'ended', isError: true });
+    expect(await daemon.client.calls({ session: session.id })).toMatchObject([{ tool: 'mcp:search', isError: true }]);
+  });
+
+  test('an announced id is found at the call of the same command, and only once', async () => {
+    const session = await daemon.session({ name: 'announced' });
+    await daemon.client.announce('announced', { agentCallId: 'toolu_A', command: 'exit 3' });
+    await session.shell('exit 3').ended;
+    await session.shell('exit 3').ended;
+    const calls = await daemon.client.calls({ session: 'announced' });
+    expect(calls.map((call) => call.agentCallId)).toEqual(['toolu_A', undefined]);
+    expect(await daemon.client.calls({ agentCallId: 'toolu_A' })).toHaveLength(1);
+    await daemon.client.endSession('announced');
+  });
+});
