@@ -2,6 +2,7 @@
 export type { Action, Ceiling, Explanation, KillReason, Target } from './actions.ts';
 export { type CommandClass, commandClass, typicalBytes, unwrapCommand } from './command.ts';
 export type { PolicyEvent, Usage } from './events.ts';
+export { explainCall } from './explain.ts';
 export { type FeedbackFacts, type FeedbackThresholds, feedbackFor, feedbackText } from './feedback.ts';
 export { HINT_VARIABLE, type Hint, hintOf, hintRecord, type ParsedHint, parseHint, sanitise } from './hint.ts';
 export { pausesOf } from './ladder.ts';

@@ -1,7 +1,8 @@
 /** Events into state: what was seen, nothing decided. One row per event type. */
 
+import { formatSize } from '../../model/index.ts';
 import { needOf } from './admission.ts';
-import type { Draft } from './draft.ts';
+import { type Draft, sayOfCall, sayOfSession } from './draft.ts';
 import type { PolicyEvent, Usage } from './events.ts';
 import {
   boundedPriority,
@@ -232,18 +233,21 @@ const rows: { [T in PolicyEvent['type']]: (d: Draft, e: Of<T>) => void } = {
     d.state.pressure = Math.min(Math.max(e.full, 0), 1);
   },
   'oom-kill'(d, e) {
-    if (!('call' in e.target)) return;
+    if ('session' in e.target) {
+      const s = d.state.sessions[e.target.session];
+      if (s) sayOfSession(d, 'oom', s, `the kernel killed in the agent itself, at ${formatSize(s.agent.current)}`);
+      return;
+    }
     const c = d.state.calls[e.target.call];
     if (!c) return;
+    const { max } = c.applied;
     d.actions.push({ type: 'advise', call: c.id, kind: 'oom' });
-    d.explanations.push({
-      t: d.now,
-      decision: 'oom',
-      text: `the kernel killed it at its hard ceiling of ${c.applied.max} bytes`,
-      tenant: c.tenant,
-      session: c.session,
-      call: c.id,
-    });
+    sayOfCall(
+      d,
+      'oom',
+      c,
+      `the kernel killed it at ${max === 'max' ? 'the limit of a parent' : `its hard ceiling of ${formatSize(max)}`}`,
+    );
   },
   capacity(d, e) {
     d.state.capacity = e.bytes;
