@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,6 +19,7 @@ import { type Row, type TableName, tables } from './tables.ts';
 const types: Record<string, DuckDBType> = { INTEGER, DOUBLE, VARCHAR, BOOLEAN };
 /** Rows handed to DuckDB at once: the size of its own vectors. */
 const chunkRows = 2048;
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** Rows of a table that wait in memory for a full chunk. */
 type Waiting = { columns: DuckDBValue[][]; names: string[]; types: DuckDBType[]; appender: DuckDBAppender };
 
@@ -39,7 +41,15 @@ export class Store implements AsyncDisposable {
     this.dir = dir;
     this.instance = instance;
     this.connection = connection;
+    for (const signal of signals) process.once(signal, this.onSignal);
   }
+
+  /** A stopped study leaves nothing behind: the file may be gigabytes. The signal then does what it would have done. */
+  private readonly onSignal = (signal: NodeJS.Signals): void => {
+    rmSync(this.dir, { recursive: true, force: true });
+    for (const s of signals) process.off(s, this.onSignal);
+    process.kill(process.pid, signal);
+  };
 
   static async create(memoryMb = 256): Promise<Store> {
     const dir = await mkdtemp(join(tmpdir(), 'agentcgroup-study-'));
@@ -112,6 +122,7 @@ export class Store implements AsyncDisposable {
     }
     this.connection.closeSync();
     this.instance.closeSync();
+    for (const signal of signals) process.off(signal, this.onSignal);
     await rm(this.dir, { recursive: true, force: true });
   }
 }

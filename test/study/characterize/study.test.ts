@@ -185,7 +185,8 @@ describe('whatever it is given', () => {
     expect(mean.difference).toBeCloseTo(35 / 60, 6);
     expect(mean.low).toBeGreaterThan(0);
     expect(mean.high).toBeGreaterThan(mean.difference);
-    await expect(study(await Store.create(), [await write('a', 0)], { compare: ['a', 'c'] })).rejects.toMatchObject({
+    await using other = await Store.create();
+    await expect(study(other, [await write('a', 0)], { compare: ['a', 'c'] })).rejects.toMatchObject({
       code: 'ACG_USAGE',
     });
   }, 60_000);

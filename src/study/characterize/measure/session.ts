@@ -2,19 +2,11 @@ import type { ImportedSession } from '../../../trace/index.ts';
 import type { BurstRow, CallRow, GroupRow, SampleRow, TaskRow } from '../tables.ts';
 import { callRows, groupRow, inSourceOrder, isCommand, runsOf, testRepeats } from './calls.ts';
 import { covered, holds, type Interval, merge } from './intervals.ts';
-import {
-  bandOf,
-  bursts,
-  earlyMean,
-  held,
-  idleLevel,
-  indexOfMaximum,
-  longestRun,
-  type Memory,
-  timeMean,
-} from './memory.ts';
-import { mean, pearson } from './numbers.ts';
-import { lifetimeAverageFalls, type Series, seriesOf } from './series.ts';
+import { bandOf, earlyMean, held, idleLevel, indexOfMaximum, longestRun, type Memory, timeMean } from './memory.ts';
+import { mean } from './numbers.ts';
+import { processorOf } from './processor.ts';
+import { burstRows, sampleRows } from './rows.ts';
+import { type Series, seriesOf } from './series.ts';
 import { modelTurns } from './turns.ts';
 
 /** Thresholds of the definitions, with the paper's values. */
@@ -90,7 +82,7 @@ export function measureSession(imported: ImportedSession, { id, set, thresholds,
     session.activeStart !== undefined && session.activeEnd !== undefined
       ? (session.activeEnd - session.activeStart) / 1000
       : sampled_s || span;
-  const cpu = cpuOf(imported, series, sampled_s);
+  const cpu = processorOf(imported.samples, series, sampled_s);
   const noSamples = memory.mb.length === 0;
   const task: TaskRow = {
     id,
@@ -200,80 +192,4 @@ function spanOf({ session, calls }: ImportedSession, series: Series): number {
       last = Math.max(last, t);
     }
   return (last - first) / 1000;
-}
-
-function cpuOf(imported: ImportedSession, series: Series, sampled_s: number) {
-  const raw = series.cpuRaw.filter((c) => c !== null);
-  const pairsRaw = series.t.map((_, i) => i).filter((i) => series.cpuRaw[i] !== null);
-  const pairs = series.t.map((_, i) => i).filter((i) => series.cpuInst[i] !== null && !series.gone[i]);
-  let cpu_s = 0;
-  let known_s = 0;
-  for (const i of pairs) {
-    const dt = (series.t[i]! - series.t[i - 1]!) / 1000;
-    cpu_s += (series.cpuInst[i]! / 100) * dt;
-    known_s += dt;
-  }
-  // The last lifetime average knows all the work since the container's start, so nothing of the first interval is lost.
-  const lastLife = imported.samples.findLast((s) => s.cpuLifetimePercent !== undefined && !s.gone)?.cpuLifetimePercent;
-  const rate = lastLife ?? (known_s > 0 ? (100 * cpu_s) / known_s : null);
-  return {
-    cpu_avg: mean(raw),
-    cpu_max: raw.length ? raw.reduce((a, b) => Math.max(a, b), 0) : null,
-    cpu_s: rate === null ? null : (rate / 100) * sampled_s,
-    cpu_mean: rate,
-    cpu_inst_max: pairs.length ? pairs.reduce((top, i) => Math.max(top, series.cpuInst[i]!), 0) : null,
-    cpu_falls: raw.length > 1 ? lifetimeAverageFalls(series) : null,
-    cpu_mem_raw_r: pearson(
-      pairsRaw.map((i) => series.cpuRaw[i]!),
-      pairsRaw.map((i) => series.memoryMb[i]!),
-    ),
-    cpu_mem_r: pearson(
-      pairs.map((i) => series.cpuInst[i]!),
-      pairs.map((i) => series.memoryMb[i]!),
-    ),
-  };
-}
-
-function sampleRows(id: number, series: Series, all: Interval[], leaf: Interval[]): SampleRow[] {
-  const start = series.t[0] ?? 0;
-  return series.t.map((t, i) => {
-    const raw = series.cpuRaw[i]!;
-    const rawBefore = i ? series.cpuRaw[i - 1]! : null;
-    const inst = series.cpuInst[i]!;
-    const instBefore = i ? series.cpuInst[i - 1]! : null;
-    return {
-      id,
-      t_s: (t - start) / 1000,
-      dt_s: i ? (t - series.t[i - 1]!) / 1000 : null,
-      mem_mb: series.memoryMb[i]!,
-      sliced_mb: series.slicedMb[i]!,
-      d_mem_mb: i ? series.memoryMb[i]! - series.memoryMb[i - 1]! : null,
-      cpu: raw,
-      d_cpu: raw === null || rawBefore === null ? null : raw - rawBefore,
-      cpu_inst: inst,
-      d_cpu_inst: inst === null || instBefore === null ? null : inst - instBefore,
-      in_call: holds(all, t),
-      in_leaf: holds(leaf, t),
-      gone: series.gone[i]!,
-    };
-  });
-}
-
-function burstRows(
-  id: number,
-  kind: string,
-  memory: Memory,
-  busy: boolean[],
-  threshold: number,
-  floor: number,
-): BurstRow[] {
-  return bursts(memory, threshold, floor).map((b) => ({
-    id,
-    kind,
-    samples: b.samples,
-    length_s: b.length_s,
-    height_mb: b.height_mb,
-    rise_s: b.rise_s,
-    in_leaf: busy.slice(b.first, b.last + 1).some(Boolean),
-  }));
 }
