@@ -2,6 +2,8 @@
  * A simulated node: virtual time, in ticks; agents and calls that follow their demand; the memory model below them. It
  * decides nothing: a controller (see control.ts) is told what happens and may set bands, freeze and kill.
  */
+
+import { cpuShares } from './cpu.ts';
 import {
   charge,
   destroy,
@@ -14,18 +16,15 @@ import {
   remove,
   uncharge,
 } from './memory.ts';
+import { PAGE, refault, swapIn } from './paging.ts';
 import { type CallSpec, demandAt, type SessionSpec, type Workload, workOf } from './workload.ts';
 
-const MIB = 2 ** 20;
-const PAGE = 4096;
 /** Kernel memory and page tables charged beside anonymous memory. */
 const KERNEL_SHARE = 1.02;
 /** Bytes of page tables, stack and heap of one forked process. */
 const FORKED = 256 * 1024;
 /** Length of a tick after a breach, milliseconds. */
 const FINE = 10;
-/** How fast reclaimed pages in use come back, bytes per second. */
-const REFAULT_SPEED = 200 * MIB;
 
 export type CallEnd = 'done' | 'killed' | 'oom' | 'refused' | 'agent-died';
 
@@ -126,7 +125,7 @@ export class SimNode {
     const end = this.now + this.tickMs;
     for (const s of this.sessions) this.#agent(s, end);
     const running = this.calls.filter((c) => c.state === 'running' || c.state === 'background');
-    const share = this.#cpuShares(running);
+    const share = cpuShares(running, this.workload.cpus, this.now);
     const active = new Set<SimSession>();
     for (const c of running) {
       const before = c.done;
@@ -152,7 +151,7 @@ export class SimNode {
     const { agent } = s.spec;
     if (agent.growsPerSecond)
       charge(this.memory, s.agent, 'anon', (agent.growsPerSecond * this.tickMs) / 1000, this.now, end);
-    this.#refault(s.agent, agent.hot, end);
+    refault(this.memory, s.agent, agent.hot, this.now, end);
     if (this.now < s.thinkUntil || s.waitingFor.size > 0) return;
     const turn = s.spec.turns[s.turn];
     if (!turn) {
@@ -279,63 +278,6 @@ export class SimNode {
     }
   }
 
-  /** Water-filling by weight: nobody gets more than it can use. Fraction of its full speed. */
-  #cpuShares(running: SimCall[]): Map<SimCall, number> {
-    const shares = new Map<SimCall, number>();
-    let left = this.workload.cpus;
-    let open = running.filter((c) => !c.group.frozen && this.now >= c.group.stalledUntil);
-    const wanted = open.reduce((n, c) => n + (c.spec.cpus ?? 1), 0);
-    if (wanted <= left) return shares;
-    for (let round = 0; round < 4 && open.length > 0; round++) {
-      const weights = open.reduce((n, c) => n + c.cpuWeight, 0);
-      const sated = open.filter((c) => (left * c.cpuWeight) / weights >= (c.spec.cpus ?? 1));
-      if (sated.length === 0) {
-        for (const c of open) shares.set(c, (left * c.cpuWeight) / weights / (c.spec.cpus ?? 1));
-        return shares;
-      }
-      for (const c of sated) {
-        shares.set(c, 1);
-        left -= c.spec.cpus ?? 1;
-      }
-      open = open.filter((c) => !sated.includes(c));
-    }
-    return shares;
-  }
-
-  /** Brings reclaimed pages in use back. Returns the fraction of them that is present. */
-  #refault(leaf: Group, hot: number, end: number): number {
-    const p = leaf.pages!;
-    const missing = hot - p.hotFile;
-    if (missing < PAGE) return 1;
-    const back = charge(
-      this.memory,
-      leaf,
-      'hotFile',
-      Math.min(missing, (REFAULT_SPEED * this.tickMs) / 1000),
-      this.now,
-      end,
-    );
-    leaf.refaults += back / PAGE;
-    return Math.max(0.05, p.hotFile / hot);
-  }
-
-  #swapIn(leaf: Group, end: number): number {
-    const p = leaf.pages!;
-    if (p.swapped < PAGE) return 1;
-    const back = charge(
-      this.memory,
-      leaf,
-      'anon',
-      Math.min(p.swapped, (REFAULT_SPEED * this.tickMs) / 1000 / 4),
-      this.now,
-      end,
-    );
-    p.swapped = Math.max(0, p.swapped - back);
-    this.memory.swapFree += back;
-    leaf.refaults += back / PAGE;
-    return Math.max(0.05, p.anon / (p.anon + p.swapped));
-  }
-
   #work(c: SimCall, cpu: number, end: number): void {
     const g = c.group;
     const p = g.pages!;
@@ -343,9 +285,9 @@ export class SimNode {
     if (!g.frozen && this.now >= g.stalledUntil && !g.dead) {
       let step = this.tickMs * cpu;
       // a burst of pages is mapped in before work goes on: pages in use that are missing slow it down
-      step *= this.#swapIn(g, end);
+      step *= swapIn(this.memory, g, this.now, end);
       const now = demandAt(c.spec, c.done);
-      if (p.hotFile < now.hot - PAGE && c.done > 0) step *= this.#refault(g, now.hot, end);
+      if (p.hotFile < now.hot - PAGE && c.done > 0) step *= refault(this.memory, g, now.hot, this.now, end);
       const want = demandAt(c.spec, c.done + step);
       const forked = c.spec.forksPerSecond ? this.#fork(c) : 0;
       const target = want.anon * KERNEL_SHARE + forked;
