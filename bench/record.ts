@@ -91,7 +91,7 @@ async function removed(path: string): Promise<void> {
 
 /** The whole recorder. */
 async function recorder(): Promise<number> {
-  const writer = await TraceWriter.open(join(out, 'trace.ndjson'));
+  const writer = await TraceWriter.open(join(out, 'trace.ndjson'), { flushMs: 1000 });
   const target = { name: 'bench', what: root, tenant: 'bench', cgroup: { v2: root, v1: {} }, session: false };
   const r = new Recorder({
     target,
@@ -109,7 +109,7 @@ async function recorder(): Promise<number> {
 
 /** Its readers and writer, for hosts on which 50 cgroups with memory accounting cannot be had without touching v1. */
 async function readers(): Promise<number> {
-  const writer = await TraceWriter.open(join(out, 'trace.ndjson'));
+  const writer = await TraceWriter.open(join(out, 'trace.ndjson'), { flushMs: 1000 });
   const all = directories(false).map((d) => ({ reader: new CgroupReader(d), last: '', at: 0 }));
   const cost = await atInterval((now, t) => {
     for (const [i, place] of all.entries()) {

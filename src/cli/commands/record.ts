@@ -69,6 +69,8 @@ async function record(flags: Flags): Promise<void> {
   const session = target.session ? target.name : `${target.name}-${start}`.slice(-64);
   const path = flags.out ?? tracePath('.', target.name, start);
   const writer = await TraceWriter.open(path, {
+    // fewer and larger writes: a crash of the recorder may cost a second
+    flushMs: 1000,
     onError: (error) => void process.stderr.write(`agentcgroup: ${error.code}: ${error.message}\n`),
   });
   process.stderr.write(`recording ${target.what} every ${intervalMs} ms into ${path}\n`);

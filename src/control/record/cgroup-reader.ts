@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { SampleRecord } from '../../model/index.ts';
-import { parseIoStat, parsePressure } from '../cgroup/index.ts';
+import { parseIoStat } from '../cgroup/index.ts';
 import type { Directories } from './hierarchy.ts';
 import { field, KeptFile } from './kept-file.ts';
 
@@ -143,9 +143,8 @@ export class CgroupReader {
     for (const kind of ['memory', 'cpu', 'io'] as const) {
       const text = this.pressure[kind]?.text();
       if (text === undefined) continue;
-      const { some, full } = parsePressure(text, this.pressure[kind]!.path);
-      usage[`${kind}SomeUsec`] = some.totalUsec;
-      set(usage, `${kind}FullUsec`, full?.totalUsec);
+      set(usage, `${kind}SomeUsec`, stallTotal(text, 'some'));
+      set(usage, `${kind}FullUsec`, stallTotal(text, 'full'));
     }
   }
 
@@ -153,6 +152,14 @@ export class CgroupReader {
     const files = [this.memory, this.cpu, this.pids, this.stat, this.swap, this.kernel, this.io, this.peak];
     for (const file of [...files, ...Object.values(this.pressure)]) file?.close();
   }
+}
+
+/** The total of one line of a pressure file, microseconds; old kernels have no `full` line for the CPU. */
+function stallTotal(text: string, kind: 'some' | 'full'): number | undefined {
+  const line = text.indexOf(`${kind} `);
+  const at = line < 0 ? -1 : text.indexOf('total=', line);
+  const value = at < 0 ? Number.NaN : Number.parseInt(text.slice(at + 6, at + 26), 10);
+  return Number.isNaN(value) ? undefined : value;
 }
 
 function ioTotalV2(text: string): { read: number; write: number } {
