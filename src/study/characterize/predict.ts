@@ -162,7 +162,7 @@ export function quantileRegression(x: readonly number[][], y: readonly number[],
   const p = x[0]?.length ?? 0;
   const beta = new Array<number>(p).fill(0);
   const epsilon = 1e-3;
-  for (let step = 0; step < 60; step++) {
+  for (let step = 0; step < 40; step++) {
     const a = Array.from({ length: p }, (_, i) => Array.from({ length: p }, (_, j) => (i === j ? 1e-6 : 0)));
     const b = new Array<number>(p).fill(0);
     for (const [k, row] of x.entries()) {
@@ -181,7 +181,7 @@ export function quantileRegression(x: readonly number[][], y: readonly number[],
       beta[i]! += change[i]!;
       largest = Math.max(largest, Math.abs(change[i]!));
     }
-    if (largest < 1e-5) break;
+    if (largest < 1e-4) break;
   }
   return beta;
 }

@@ -58,7 +58,6 @@ export async function study(store: Store, inputs: readonly Input[], options: Stu
   const thresholds = { ...defaultThresholds, ...options.thresholds };
   const seed = options.seed ?? 1;
   const say = options.onProgress ?? (() => {});
-  collect();
   const evaluated = (await Promise.all(inputs.map((i) => evaluationFindings(i.path)))).find((e) => e !== null) ?? [];
   const gathered = await gather(store, inputs, {
     thresholds,

@@ -272,27 +272,21 @@ export function findingsCsv(findings: readonly Finding[]): string {
 
 function comparisonPart(study: Study): string {
   const { a, b, differences } = study.comparison!;
-  const rows = differences.map((d) => {
-    const clear = d.low !== null && d.high !== null && (d.low > 0 || d.high < 0);
-    const interval =
-      d.low === null || d.high === null
-        ? `<small>${esc(d.reason ?? '')}</small>`
-        : `${shown(d.low)} to ${shown(d.high)}`;
-    return [
-      `<a href="#${esc(d.id)}">${esc(d.title)}</a>${d.part ? ` <small>${esc(partName(d.part))}</small>` : ''}`,
-      esc(d.unit),
-      shown(d.a),
-      shown(d.b),
-      shown(d.difference),
-      interval,
-      clear ? 'yes' : d.low === null ? '' : 'no',
-    ];
-  });
+  const sure = differences.filter((d) => d.low !== null && d.high !== null);
+  const rows = sure.map((d) => [
+    `<a href="#${esc(d.id)}">${esc(d.title)}</a>${d.part ? ` <small>${esc(partName(d.part))}</small>` : ''}`,
+    esc(d.unit),
+    shown(d.a),
+    shown(d.b),
+    shown(d.difference),
+    `${shown(d.low)} to ${shown(d.high)}`,
+    d.low! > 0 || d.high! < 0 ? 'yes' : 'no',
+  ]);
   const data = csv({
     columns: ['id', 'part', 'unit', a, b, 'difference', 'low', 'high', 'reason'],
     rows: differences.map((d) => [d.id, d.part, d.unit, d.a, d.b, d.difference, d.low, d.high, d.reason ?? null]),
   });
-  return `<p>Sound forms. The interval holds 95 % of the differences when whole sessions are drawn again a thousand times; "clear" where it leaves out zero. With so many rows, one in twenty is clear by chance. ${csvLink('comparison', data)}</p>${table(
+  return `<p>Sound forms. The interval holds 95 % of the differences when whole sessions are drawn again a thousand times; "clear" where it leaves out zero. With so many rows, one in twenty is clear by chance. Totals, extremes and what too few sessions have get no interval: they are in the ${csvLink('comparison', data)}</p>${table(
     ['Finding', 'unit', esc(a), esc(b), 'difference', '95 % interval', 'clear'],
     rows,
     [false, false, true, true, true, true, false],

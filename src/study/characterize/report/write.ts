@@ -1,6 +1,5 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { collect } from '../collect.ts';
 import { figures } from '../figures/all.ts';
 import { svgOf } from '../figures/draw.ts';
 import { csv } from '../figures/figure.ts';
@@ -22,7 +21,6 @@ export async function writeReport(
   dir: string,
   onProgress?: (text: string) => void,
 ): Promise<Written> {
-  collect();
   const drawings = join(dir, 'figures');
   await mkdir(drawings, { recursive: true });
   const sessions = await timelines(store);
