@@ -65,7 +65,11 @@ export function admission(d: Draft): void {
     } else {
       const scopes = scopesOf(d).filter((s) => s.sessions.some((x) => x.id === c.session));
       const tight = scopes.find((s) => blocked.has(s.key) || available(s, d.now) < c.need);
-      const others = tight?.calls.some((o) => o.phase !== 'background' && o.rung !== 'killed');
+      // it waits for its like only: who ranks lower makes room when it comes to that
+      const rank = rankOf(d.state, c, d.now);
+      const others = tight?.calls.some(
+        (o) => o.phase !== 'background' && o.rung !== 'killed' && rankOf(d.state, o, d.now) >= rank,
+      );
       if (!tight || !others) {
         admit(d, c, waited > 0 ? `let in after ${formatDuration(waited)}` : undefined);
       } else if (modeOf(d, c) === 'observe') {
