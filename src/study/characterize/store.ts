@@ -60,6 +60,8 @@ export class Store implements AsyncDisposable {
       threads: '2',
     });
     const connection = await instance.connect();
+    // the file is thrown away: bringing it into order first would be work for nothing
+    await connection.run('PRAGMA disable_checkpoint_on_shutdown');
     const store = new Store(dir, instance, connection);
     for (const [name, columns] of Object.entries(tables)) {
       await connection.run(
