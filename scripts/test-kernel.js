@@ -33,14 +33,16 @@ rmSync(dir, { recursive: true });
 
 for (const { name, assertionResults } of results) {
   const program = basename(name, '.test.ts');
-  const [version = 'did not finish', seconds = '?'] = guests.get(program) ?? [];
+  const [version, seconds] = guests.get(program) ?? [];
   const count = (state) => assertionResults.filter((a) => a.status === state).length;
   const words = [
     `${count('passed')} passed`,
     ...['failed', 'skipped'].filter((state) => count(state) > 0).map((state) => `${count(state)} ${state}`),
-    `${seconds} s`,
+    ...(seconds ? [`${seconds} s`] : []),
   ];
-  process.stdout.write(`${program.padEnd(12)} ${`${kernel} (${version})`.padEnd(40)} ${words.join(', ')}\n`);
+  process.stdout.write(
+    `${program.padEnd(12)} ${(version ? `${kernel} (${version})` : kernel).padEnd(40)} ${words.join(', ')}\n`,
+  );
 }
 if (results.length === 0) process.stdout.write(`nothing ran on ${kernel}\n`);
 process.exit(status === 0 && results.length > 0 ? 0 : 1);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -97,14 +96,6 @@ Napi::Value batch(const Napi::CallbackInfo& info) {
   out.Set("count", static_cast<double>(got));
   return out;
 }
-
-// view(fd, bytes): an ArrayBuffer that is the memory of a map made with BPF_F_MMAPABLE, or of a .data/.bss section
-Napi::Value view(const Napi::CallbackInfo& info) {
-  size_t bytes = static_cast<size_t>(count(info[1]));
-  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, number(info[0]), 0);
-  if (memory == MAP_FAILED) fail(info.Env(), {"map a map into memory", errno});
-  return Napi::ArrayBuffer::New(info.Env(), memory, bytes, [bytes](Napi::Env, void* at) { munmap(at, bytes); });
-}
 }  // namespace
 
 void export_maps(Napi::Env env, Napi::Object exports) {
@@ -115,5 +106,4 @@ void export_maps(Napi::Env env, Napi::Object exports) {
   exports.Set("remove", Napi::Function::New<remove>(env));
   exports.Set("keys", Napi::Function::New<keys>(env));
   exports.Set("batch", Napi::Function::New<batch>(env));
-  exports.Set("view", Napi::Function::New<view>(env));
 }

@@ -34,7 +34,6 @@ Napi::Function BpfObject::Class(Napi::Env env) {
                          InstanceMethod<&BpfObject::Variables>("variables"),
                          InstanceMethod<&BpfObject::Structs>("structs"),
                          InstanceMethod<&BpfObject::SetAutoload>("setAutoload"),
-                         InstanceMethod<&BpfObject::SetAutocreate>("setAutocreate"),
                          InstanceMethod<&BpfObject::SetMaxEntries>("setMaxEntries"),
                          InstanceMethod<&BpfObject::SetInitial>("setInitial"),
                          InstanceMethod<&BpfObject::ReuseMap>("reuseMap"),
@@ -161,11 +160,6 @@ Napi::Value BpfObject::Structs(const Napi::CallbackInfo& info) {
 // setAutoload(program, on): a program that is off is neither verified nor loaded
 void BpfObject::SetAutoload(const Napi::CallbackInfo& info) {
   bpf_program__set_autoload(Program(info), info[1].As<Napi::Boolean>());
-}
-
-// setAutocreate(map, on)
-void BpfObject::SetAutocreate(const Napi::CallbackInfo& info) {
-  bpf_map__set_autocreate(Map(info), info[1].As<Napi::Boolean>());
 }
 
 // setMaxEntries(map, n)

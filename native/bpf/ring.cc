@@ -19,8 +19,7 @@ Napi::Function Ring::Class(Napi::Env env) {
   return DefineClass(env, "Ring",
                      {
                          InstanceMethod<&Ring::Drain>("drain"),
-                         InstanceMethod<&Ring::Ref>("ref"),
-                         InstanceMethod<&Ring::Unref>("unref"),
+                         InstanceMethod<&Ring::Unhold>("unref"),
                          InstanceMethod<&Ring::Close>("close"),
                      });
 }
@@ -39,7 +38,10 @@ Ring::Ring(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Ring>(info) {
     fail(env, {"eventfd", error});
   }
   receive_ = Napi::Persistent(info[1].As<Napi::Function>());
-  wakeup_ = Wakeup::New(env, "agentcgroup ring", 1, 1, this);
+  // not collected while a wakeup may be on its way: the function has the last word
+  Ref();
+  wakeup_ = Wakeup::New(env, "agentcgroup ring", 1, 1, this, [](Napi::Env, void*, Ring* self) { self->Unref(); },
+                        static_cast<void*>(nullptr));
   // runs before Node takes the wakeup function away: by the time of the destructor that would be too late for the watcher
   napi_add_env_cleanup_hook(env, OnExit, this);
   watcher_ = std::thread([this] { Watch(); });
@@ -132,11 +134,7 @@ Napi::Value Ring::Drain(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), bytes);
 }
 
-void Ring::Ref(const Napi::CallbackInfo& info) {
-  if (ring_) wakeup_.Ref(info.Env());
-}
-
-void Ring::Unref(const Napi::CallbackInfo& info) {
+void Ring::Unhold(const Napi::CallbackInfo& info) {
   if (ring_) wakeup_.Unref(info.Env());
 }
 

@@ -18,8 +18,7 @@ class Ring : public Napi::ObjectWrap<Ring> {
 
  private:
   Napi::Value Drain(const Napi::CallbackInfo& info);
-  void Ref(const Napi::CallbackInfo& info);
-  void Unref(const Napi::CallbackInfo& info);
+  void Unhold(const Napi::CallbackInfo& info);
   void Close(const Napi::CallbackInfo& info);
 
   static int Keep(void* self, void* data, size_t size);

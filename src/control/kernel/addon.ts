@@ -35,7 +35,6 @@ export interface BpfAddon {
     valueBytes: number,
     most: number,
   ): { keys: Uint8Array; values: Uint8Array; count: number };
-  view(fd: number, bytes: number): ArrayBuffer;
   kernelType(kind: 'struct' | 'func' | 'typedef' | 'enum', name: string): string[] | undefined;
 }
 
@@ -45,7 +44,6 @@ export interface BpfObject {
   variables(): { section: string; name: string; offset: number; size: number }[];
   structs(prefix: string): Record<string, Layout>;
   setAutoload(program: string, on: boolean): void;
-  setAutocreate(map: string, on: boolean): void;
   setMaxEntries(map: string, entries: number): void;
   setInitial(map: string, offset: number, bytes: Uint8Array): void;
   reuseMap(map: string, fd: number): void;
@@ -65,7 +63,6 @@ export interface Layout {
 
 export interface Ring {
   drain(): number;
-  ref(): void;
   unref(): void;
   close(): void;
 }
