@@ -96,6 +96,7 @@ enum acg_event_type {
 	ACG_EVENT_OUTSIDE = 4,	/* an exec that may be a tool call which did not come through the shim */
 	ACG_EVENT_SAMPLE = 5,
 	ACG_EVENT_OOM = 6,
+	ACG_EVENT_HEADROOM = 16,	/* the low-water mark was crossed, or headroom is back */
 	ACG_EVENT_TYPES = 48,
 };
 
@@ -156,6 +157,135 @@ struct acg_event_oom {
 	__u64 shmem;
 	__u64 swap;
 	__u8 comm[ACG_COMM_LEN];
+};
+
+/*
+ * The memory governor. User space writes acg_rates (key: cgroup id) and acg_guard (array of one); the kernel answers in
+ * acg_growth (key: cgroup id) and acg_governor (per-CPU array of one).
+ */
+enum acg_priority {
+	ACG_PRIORITY_HIGH = 0,
+	ACG_PRIORITY_NORMAL = 1,
+	ACG_PRIORITY_LOW = 2,
+};
+enum acg_rate_flags {
+	ACG_RATE_CALL = 1,	/* a tool call: tasks in it and below may be held. No agent leaf ever gets this flag. */
+	ACG_RATE_RELEASED = 2,	/* hold nobody here any more; who is held goes on within 10 ms */
+};
+struct acg_rate {
+	__u64 rate;		/* bytes per second usage may grow above soft; 0: any */
+	__u64 burst;		/* bytes it may grow at once after growing slower than that */
+	__u64 soft;		/* usage below this is never held */
+	__u32 priority;		/* enum acg_priority: how fast rate falls as usage exceeds soft, and who the guard stops */
+	__u32 flags;		/* enum acg_rate_flags */
+};
+
+/* Made by the kernel at the first charge after acg_rates got the key. User space deletes it together with that key. */
+struct acg_growth {
+	__u64 allowed;		/* usage up to which nobody is held now */
+	__u64 refilled_ns;	/* when allowed was last moved */
+	__u64 usage;		/* at the last charge seen */
+	__u64 overs;		/* charges that went over */
+	__u64 holds;		/* times a task was held on account of this cgroup, */
+	__u64 held_ns;		/* and for how long in all */
+	__u64 overshoot;	/* largest usage - allowed seen */
+};
+
+/* Headroom of one cgroup that contains all others of ours. Mostly the slice, with limit = what the node can give to it. */
+struct acg_guard {
+	__u64 cgroup;		/* id; 0: no guard */
+	__u64 limit;		/* bytes */
+	__u64 low;		/* low-priority calls stop growing when limit - usage falls below this */
+	__u64 clear;		/* and may go on when it is at least this; > low */
+	/* written by the kernel */
+	__u64 tripped_ns;	/* since when; 0: not */
+	__u64 trips;
+	__u64 headroom;		/* at the last charge seen */
+};
+
+enum acg_release {
+	ACG_RELEASE_TIME = 0,	/* the hold was over, */
+	ACG_RELEASE_KILL = 1,	/* a fatal signal, or the task is exiting */
+	ACG_RELEASE_OOM = 2,	/* chosen by the OOM killer */
+	ACG_RELEASE_SIGNAL = 3,	/* a signal it wants to handle */
+	ACG_RELEASE_FREEZE = 4,	/* its cgroup is being frozen */
+	ACG_RELEASE_ASKED = 5,	/* ACG_RATE_RELEASED was set */
+	ACG_RELEASE_OFFLINE = 6, /* its CPU is going away */
+	ACG_RELEASE_REASONS = 8,
+};
+#define ACG_LATENCY_BUCKETS 32
+
+/* Per-CPU. Latency bucket i: [2^i, 2^(i+1)) ns. */
+struct acg_governor {
+	__u64 charges;		/* charges looked at */
+	__u64 overs;		/* over budget, or growth stopped by the guard */
+	__u64 holds;
+	__u64 rearms;		/* holds that followed another without going back to user mode */
+	__u64 held_ns;
+	__u64 short_holds;	/* over by so little that holding would have cost more */
+	__u64 schedule_fails;	/* task_work refused */
+	__u64 not_parked;	/* asked to be parked, but ran on: the scheduler is gone or bypassed */
+	__u64 worst_ns;		/* worst over budget -> parked */
+	__u64 releases[ACG_RELEASE_REASONS];
+	__u64 latency[ACG_LATENCY_BUCKETS];	/* over budget -> parked */
+};
+
+struct acg_event_headroom {
+	struct acg_event head;	/* kind, tenant, session, leaf: 0; pid: whose charge it was */
+	__u64 cgroup;
+	__u64 usage;
+	__u64 limit;
+	__u64 tripped;		/* 1: crossed the low-water mark, 0: headroom is back */
+};
+
+/*
+ * The scheduler. Map acg_nodes (array, mmapable): one entry per cgroup of the cpu controller; entry 0 is the root.
+ */
+struct acg_node {
+	__u64 cgroup;		/* id; 0: entry not in use */
+	__u64 vtime;		/* virtual time up to which it has had its share */
+	__u64 load;		/* sum of the weights of what is runnable below and inside */
+	__u64 quota_ns;		/* cpu.max; 0: none */
+	__u64 period_ns;
+	__u64 burst_ns;
+	__s64 budget_ns;	/* left of quota in this period; negative: overrun, paid back from the next */
+	__u64 period_start_ns;
+	__u64 run_ns;		/* CPU time used by its own tasks */
+	__u64 throttled;	/* times one of its tasks waited for cpu.max */
+	__u32 used;
+	__u32 parent;		/* index */
+	__u32 weight;		/* in force: cpu_weight, or 1 when idle */
+	__u32 cpu_weight;	/* cpu.weight */
+	__u32 idle;		/* cpu.idle */
+	__u32 own_counted;	/* what own adds to load now */
+	__u32 counted;		/* what this adds to the parent's load now */
+	__s32 own;		/* runnable tasks of its own */
+	__s32 active;		/* runnable children, itself included */
+	__u32 level;
+};
+
+/* Per-CPU array of one. */
+struct acg_scheduler {
+	__u64 idle;		/* wake-ups given to an idle CPU, */
+	__u64 preempts;		/* to a busy one at once, */
+	__u64 queued;		/* or put into the queue */
+	__u64 kept;		/* slices that went to the task that was running already */
+	__u64 pinned;		/* enqueues of tasks that may run on one CPU only */
+	__u64 throttles;	/* waits for cpu.max */
+	__u64 unthrottles;
+	__u64 requeued;		/* taken back from a CPU that another scheduling class took over */
+	__u64 nodes_full;	/* cgroups that share their parent's entry: acg_nodes was full */
+	__u64 wait[ACG_LATENCY_BUCKETS];	/* wake-up -> running, bucket i: [2^i, 2^(i+1)) ns */
+};
+
+/* Map acg_scheduler_state, array of one. */
+struct acg_scheduler_state {
+	__u64 started_ns;
+	__u64 exited_ns;	/* 0: running */
+	__s64 exit_code;
+	__u64 exit_kind;	/* enum scx_exit_kind; >= 1024 is an error */
+	__u8 reason[64];
+	__u8 message[192];
 };
 
 #endif

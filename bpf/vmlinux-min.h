@@ -55,6 +55,8 @@ enum {
 	BPF_F_RDONLY_PROG = 128,
 	BPF_F_MMAPABLE = 1024,
 	BPF_LOCAL_STORAGE_GET_F_CREATE = 1,
+	BPF_F_TIMER_ABS = 1,
+	BPF_F_TIMER_CPU_PIN = 2,
 	BPF_RB_NO_WAKEUP = 1,
 	BPF_RB_FORCE_WAKEUP = 2,
 };
@@ -69,6 +71,9 @@ struct bpf_timer {
 struct bpf_task_work {
 	__u64 opaque;
 } __attribute__((aligned(8)));
+struct bpf_iter_num {
+	__u64 opaque[1];
+} __attribute__((aligned(8)));
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -81,6 +86,9 @@ typedef struct {
 typedef struct {
 	long counter;
 } atomic_long_t;
+struct bpf_map {
+	u32 id;
+};
 struct percpu_counter {
 	s64 count;
 };
@@ -109,6 +117,7 @@ struct cgroup {
 	struct cgroup *ancestors[0];
 };
 struct css_set {
+	struct cgroup_subsys_state *subsys[CGROUP_SUBSYS_COUNT];
 	struct cgroup *dfl_cgrp;
 };
 struct page_counter {
@@ -148,7 +157,26 @@ struct mm_struct {
 	struct percpu_counter rss_stat[NR_MM_COUNTERS];
 	struct file *exe_file;
 };
+typedef struct {
+	unsigned long sig[1];
+} sigset_t;
+struct sigpending {
+	sigset_t signal;
+};
+struct cpumask {
+	unsigned long bits[1];
+};
+struct sched_entity {
+	u64 sum_exec_runtime;
+};
+struct sched_ext_entity {
+	u32 flags;
+	u32 weight;
+	u64 slice;
+	u64 dsq_vtime;
+};
 struct signal_struct {
+	struct sigpending shared_pending;
 	atomic_t live;
 	u64 utime;
 	u64 stime;
@@ -165,7 +193,13 @@ struct task_struct {
 	int static_prio;
 	unsigned int policy;
 	int nr_cpus_allowed;
+	const struct cpumask *cpus_ptr;
 	unsigned short migration_disabled;
+	struct sched_entity se;
+	struct sched_ext_entity scx;
+	unsigned long jobctl;
+	sigset_t blocked;
+	struct sigpending pending;
 	struct sched_info sched_info;
 	struct mm_struct *mm;
 	int exit_code;

@@ -34,6 +34,16 @@ export const s64: Codec<number> = {
   write: (view, at, value) => view.setBigInt64(at, BigInt(value), littleEndian),
 };
 
+/** A C array of u64: histograms, counters by reason. */
+export const u64s = (length: number): Codec<number[]> => ({
+  size: 8 * length,
+  align: 8,
+  read: (view, at) => Array.from({ length }, (_, i) => u64.read(view, at + 8 * i)),
+  write(view, at, value) {
+    for (let i = 0; i < length; i++) u64.write(view, at + 8 * i, value[i] ?? 0);
+  },
+});
+
 /** Bits that must all survive: packed words, masks. */
 export const bits64: Codec<bigint> = {
   size: 8,

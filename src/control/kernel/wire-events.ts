@@ -1,8 +1,8 @@
 import { constants } from 'node:os';
-import { AcgEventExec, AcgEventExit, AcgEventFork, AcgEventOom, AcgEventSample } from './wire.ts';
+import { AcgEventExec, AcgEventExit, AcgEventFork, AcgEventHeadroom, AcgEventOom, AcgEventSample } from './wire.ts';
 
 /** What the events say beyond their head, in JavaScript's terms. Sizes are bytes, times nanoseconds. */
-export type Decoded = ForkEvent | ExecEvent | OutsideEvent | ExitEvent | SampleEvent | OomEvent;
+export type Decoded = ForkEvent | ExecEvent | OutsideEvent | ExitEvent | SampleEvent | OomEvent | HeadroomEvent;
 
 export interface ForkEvent {
   type: 'fork';
@@ -63,6 +63,15 @@ export interface OomEvent {
   fileBytes: number;
   shmemBytes: number;
   swapBytes: number;
+}
+
+/** The governor's guard: headroom fell below the low-water mark (calls of low priority have stopped growing), or is back. */
+export interface HeadroomEvent {
+  type: 'headroom';
+  cgroup: number;
+  usageBytes: number;
+  limitBytes: number;
+  tripped: boolean;
 }
 
 const signalNames = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
@@ -134,6 +143,14 @@ const table: [number, Decoded['type'], (record: Uint8Array) => Decoded][] = [
     (record) => {
       const { anon, file, shmem, swap, comm } = AcgEventOom.decode(record);
       return { type: 'oom', comm, anonBytes: anon, fileBytes: file, shmemBytes: shmem, swapBytes: swap };
+    },
+  ],
+  [
+    16,
+    'headroom',
+    (record) => {
+      const { cgroup, usage, limit, tripped } = AcgEventHeadroom.decode(record);
+      return { type: 'headroom', cgroup, usageBytes: usage, limitBytes: limit, tripped: tripped !== 0 };
     },
   ],
 ];

@@ -1,0 +1,556 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The memory governor: bounds how fast tool calls grow, by delaying the tasks that grow too fast.
+ *
+ *   charge hook (a batch of pages was charged)   over a budget? -> task_work
+ *   on the way back to user mode                 callback: park me -> kick this CPU -> preempted -> ops.enqueue
+ *   ops.enqueue                                  -> DSQ_HELD, ordered by release time
+ *   alarm of that CPU                            due, or must not wait any longer? -> DSQ_PINNED -> runs, in the callback
+ *   still in the callback                        still over? park again : return to user mode
+ *
+ * A stock kernel can neither delay nor fail a charge; this delays what comes after it. Parking happens nowhere but in the
+ * callback: there the task holds no lock. A task preempted elsewhere may hold the mmap lock, and is never parked.
+ */
+#ifndef ACG_GOVERNOR_BPF_H
+#define ACG_GOVERNOR_BPF_H
+
+#define HOLD_MAX (50 * MSEC)	/* longest single hold; the watchdog and every release that was missed are measured against it */
+#define HOLDS_MAX 16		/* holds in a row before going back to user mode: at most 0.8 s in the callback, */
+				/* which keeps an RCU tasks-trace section open */
+#define HOLD_MIN (MSEC / 10)	/* less is not worth two context switches; the budget remembers it */
+#define HOLD_POLL (10 * MSEC)	/* how often held tasks are looked at: ACG_RATE_RELEASED is noticed within this */
+#define GUARD_LOOK (20 * MSEC)	/* how often who was stopped by the guard looks whether headroom is back */
+#define PENDING_MAX (2000 * MSEC) /* a task_work not run after this is presumed lost */
+#define LEVELS_MAX 8		/* memory cgroups looked at from the charged one upwards */
+#define CALLS_MAX 16384
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, CALLS_MAX);
+	__type(key, __u64);
+	__type(value, struct acg_rate);
+} acg_rates SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, CALLS_MAX);
+	__type(key, __u64);
+	__type(value, struct acg_growth);
+} acg_growth SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct acg_guard);
+} acg_guard SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct acg_governor);
+} acg_governor SEC(".maps");
+
+/* bpf_task_work lives in map values only; one per task that ever went over, key: its id (tid). */
+struct work {
+	struct bpf_task_work work;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, CALLS_MAX);
+	__type(key, __u32);
+	__type(value, struct work);
+} acg_works SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, CPUS_MAX);
+	__type(key, __u32);
+	__type(value, struct alarm);
+} hold_alarms SEC(".maps");
+
+/* Full mode: tasks of every policy are ours. Set by the loader. */
+const volatile bool acg_full_mode = false;
+
+extern int bpf_task_work_schedule_resume(struct task_struct *task, struct bpf_task_work *tw, void *map__const_map,
+					 int (*callback)(struct bpf_map *map, void *key, void *value)) __weak __ksym;
+extern struct mem_cgroup *bpf_get_mem_cgroup(struct cgroup_subsys_state *css) __weak __ksym;
+extern void bpf_put_mem_cgroup(struct mem_cgroup *memcg) __weak __ksym;
+extern unsigned long bpf_mem_cgroup_usage(struct mem_cgroup *memcg) __weak __ksym;
+
+static __always_inline struct acg_governor *governor(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&acg_governor, &zero);
+}
+
+/*
+ * The token bucket, as a line usage must stay below: it rises by rate, but never further than burst above usage, and starts
+ * at soft. Debt is not forgiven (usage above the line stays above it until the line has caught up), so the rate holds
+ * whatever the size of the charges: a huge page of 2 MiB simply waits eight times as long as a batch of 64 pages.
+ * Returns for how long the line needs to catch up.
+ *
+ * Graded: the rate of normal and low priority falls with how far usage is above soft, to 1 / (1 + priority * overage).
+ */
+__noinline __u64 growth_wait(__u64 id, __u64 usage, __u64 now)
+{
+	struct acg_rate *rate = bpf_map_lookup_elem(&acg_rates, &id);
+	struct acg_growth *growth = bpf_map_lookup_elem(&acg_growth, &id);
+	__u64 bps, then, gained, over, top;
+
+	if (!rate || !rate->rate)
+		return 0;
+	if (!growth) {
+		struct acg_growth fresh = { .refilled_ns = now, .allowed = usage + rate->burst };
+
+		if (fresh.allowed < rate->soft)
+			fresh.allowed = rate->soft;
+		bpf_map_update_elem(&acg_growth, &id, &fresh, BPF_NOEXIST);
+		growth = bpf_map_lookup_elem(&acg_growth, &id);
+		if (!growth)
+			return 0;
+	}
+	bps = rate->rate;
+	if (rate->soft && usage > rate->soft && rate->priority) {
+		__u64 overage = ((usage - rate->soft) << 8) / rate->soft;
+
+		if (overage > 4 << 8)
+			overage = 4 << 8;
+		bps = (bps << 8) / ((1 << 8) + rate->priority * overage);
+	}
+	growth->usage = usage;
+	then = growth->refilled_ns;
+	if (before(then, now) && __sync_val_compare_and_swap(&growth->refilled_ns, then, now) == then) {
+		gained = now - then;
+		if (gained > 10000 * MSEC)
+			gained = 10000 * MSEC;
+		gained = gained * (bps >> 10) / (1000000000ULL >> 10);
+		top = usage + rate->burst;
+		if (top < rate->soft)
+			top = rate->soft;
+		if (growth->allowed + gained > top && growth->allowed + gained > usage)
+			growth->allowed = top;
+		else
+			growth->allowed += gained;
+	}
+	if (usage <= growth->allowed)
+		return 0;
+	__sync_fetch_and_add(&growth->overs, 1);
+	over = usage - growth->allowed;
+	if (over > growth->overshoot)
+		growth->overshoot = over;
+	if (over > 1ULL << 33)
+		over = 1ULL << 33;
+	return over * 1000000000ULL / bps;
+}
+
+/* Whether the guard has tripped, after looking at the headroom this usage leaves. */
+__noinline int guard_look(__u64 usage, __u64 now)
+{
+	struct acg_event_headroom *event;
+	__u32 zero = 0, tripped;
+	struct acg_guard *guard = bpf_map_lookup_elem(&acg_guard, &zero);
+	__u64 headroom, since;
+
+	if (!guard || !guard->cgroup)
+		return 0;
+	headroom = guard->limit > usage ? guard->limit - usage : 0;
+	guard->headroom = headroom;
+	since = guard->tripped_ns;
+	if (!since && headroom < guard->low)
+		tripped = 1;
+	else if (since && headroom >= guard->clear)
+		tripped = 0;
+	else
+		return since != 0;
+	if (__sync_val_compare_and_swap(&guard->tripped_ns, since, tripped ? now : 0) != since)
+		return tripped;
+	if (tripped)
+		__sync_fetch_and_add(&guard->trips, 1);
+	event = bpf_ringbuf_reserve(&acg_events, sizeof(*event), 0);
+	if (!event) {
+		acg_count_lost(ACG_EVENT_HEADROOM);
+		return tripped;
+	}
+	__builtin_memset(&event->head, 0, sizeof(event->head));
+	event->head.time_ns = now;
+	event->head.type = ACG_EVENT_HEADROOM;
+	event->head.pid = bpf_get_current_pid_tgid() >> 32;
+	event->head.cpu = bpf_get_smp_processor_id();
+	event->cgroup = guard->cgroup;
+	event->usage = usage;
+	event->limit = guard->limit;
+	event->tripped = tripped;
+	bpf_ringbuf_submit(event, 0);
+	return tripped;
+}
+
+/* memory.current of a cgroup by id; 0 when it is gone. */
+__noinline __u64 usage_of(__u64 id)
+{
+	struct cgroup *cgrp = bpf_cgroup_from_id(id);
+	struct mem_cgroup *memcg;
+	__u64 usage = 0;
+
+	if (!cgrp)
+		return 0;
+	memcg = bpf_get_mem_cgroup(&cgrp->self);
+	if (memcg) {
+		usage = bpf_mem_cgroup_usage(memcg);
+		bpf_put_mem_cgroup(memcg);
+	}
+	bpf_cgroup_release(cgrp);
+	return usage;
+}
+
+/* How much longer a task in the callback has to wait, by every budget above it; 0: no longer. */
+static __noinline __u64 still_over(struct task_state *t, __u64 now)
+{
+	__u64 wait = 0;
+	int i;
+
+	if (!t)
+		return 0;
+	bpf_for(i, 0, 4) {
+		__u64 id = t->levels[i & 3], more;
+		struct acg_rate *rate;
+
+		if ((__u32)i >= t->level_count)
+			break;
+		rate = bpf_map_lookup_elem(&acg_rates, &id);
+		if (!rate)
+			continue;
+		if (rate->flags & ACG_RATE_RELEASED)
+			return 0;
+		more = growth_wait(id, usage_of(id), now);
+		if (more > wait)
+			wait = more;
+	}
+	if (t->guarded) {
+		__u32 zero = 0;
+		struct acg_guard *guard = bpf_map_lookup_elem(&acg_guard, &zero);
+
+		t->guarded = guard && guard->cgroup && guard_look(usage_of(guard->cgroup), now);
+		if (t->guarded && wait < GUARD_LOOK)
+			wait = GUARD_LOOK;
+	}
+	return wait;
+}
+
+/* Why a task must not be held (enum acg_release); ACG_RELEASE_TIME: nothing stands against it. */
+static __always_inline __u32 must_go(struct task_struct *p, struct task_state *t)
+{
+	unsigned long pending = p->pending.signal.sig[0] | p->signal->shared_pending.signal.sig[0];
+	struct acg_rate *rate;
+	int i;
+
+	if (t->victim)
+		return ACG_RELEASE_OOM;
+	if ((pending & (1UL << 8)) || (p->flags & TASK_EXITING)) /* SIGKILL: every fatal signal becomes one */
+		return ACG_RELEASE_KILL;
+	if (p->jobctl & (JOB_TRAP_FREEZE | JOB_STOP_PENDING))
+		return ACG_RELEASE_FREEZE;
+	if (pending & ~p->blocked.sig[0])
+		return ACG_RELEASE_SIGNAL;
+	bpf_for(i, 0, 4) {
+		__u64 id = t->levels[i & 3];
+
+		if ((__u32)i >= t->level_count)
+			break;
+		rate = bpf_map_lookup_elem(&acg_rates, &id);
+		if (rate && (rate->flags & ACG_RATE_RELEASED))
+			return ACG_RELEASE_ASKED;
+	}
+	return ACG_RELEASE_TIME;
+}
+
+/* Runs in the task, on its way to user mode. Each turn of the loop is one hold: the kick preempts us inside of it. */
+static int hold_me(struct bpf_map *map, void *key, void *value)
+{
+	struct task_struct *p = bpf_get_current_task_btf();
+	struct task_state *t = bpf_task_storage_get(&acg_tasks, p, 0, 0);
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct alarm *alarm = bpf_map_lookup_elem(&hold_alarms, &cpu);
+	struct cpu_state *c = cpu_at(cpu);
+	int i;
+
+	if (!t || !alarm || !c)
+		return 0;
+	t->rearmed = 0;
+	__sync_fetch_and_add(&c->callbacks, 1); /* first: the alarm sets itself again while this is not 0 */
+	bpf_for(i, 0, HOLDS_MAX) {
+		__u64 now = bpf_ktime_get_ns(), wait;
+		int spin;
+
+		if (c->leaving || must_go(p, t))
+			break;
+		wait = still_over(t, now);
+		if (wait < HOLD_MIN)
+			break;
+		t->until_ns = now + (wait < HOLD_MAX ? wait : HOLD_MAX);
+		if (!alarm_set(alarm, now + (wait < HOLD_POLL ? wait : HOLD_POLL), BPF_F_TIMER_CPU_PIN))
+			break;
+		t->park = 1;
+		scx_bpf_kick_cpu(cpu, KICK_PREEMPT);
+		/* the interrupt comes some instructions later; past this loop we were parked, or nobody parks any more */
+		bpf_for(spin, 0, 4096)
+			if (!*(volatile __u32 *)&t->park)
+				break;
+		if (__sync_lock_test_and_set(&t->park, 0)) {
+			struct acg_governor *counts = governor();
+
+			if (counts)
+				counts->not_parked++;
+			break;
+		}
+		t->rearmed = 1;
+	}
+	__sync_fetch_and_add(&c->callbacks, -1);
+	t->over_ns = 0;
+	return 0;
+}
+
+/* ops.enqueue of a task whose callback asked for it: true if it is held now. */
+static bool hold(struct task_struct *p, struct task_state *t, s32 cpu, __u64 enq_flags, __u64 now)
+{
+	struct scx_bpf_dsq_insert_vtime_args args = {
+		.dsq_id = DSQ_HELD + cpu, .slice = SLICE, .vtime = t->until_ns, .enq_flags = enq_flags
+	};
+	struct acg_governor *counts = governor();
+
+	if (!before(now, t->until_ns) || must_go(p, t)) {
+		t->park = 0;
+		return false;
+	}
+	t->held_ns = now;
+	t->cpu = cpu;
+	t->reason = ACG_RELEASE_TIME;
+	if (counts) {
+		counts->holds++;
+		if (t->rearmed) {
+			counts->rearms++;
+		} else {
+			__u64 latency = now - t->over_ns;
+
+			counts->latency[latency_bucket(latency)]++;
+			if (latency > counts->worst_ns)
+				counts->worst_ns = latency;
+		}
+	}
+	__scx_bpf_dsq_insert_vtime(p, &args);
+	return true;
+}
+
+/* It runs again: account for the hold. */
+static void held(struct task_state *t, __u64 now)
+{
+	__u64 took = now - t->held_ns, id = t->levels[0];
+	struct acg_growth *growth = bpf_map_lookup_elem(&acg_growth, &id);
+	struct acg_governor *counts = governor();
+
+	t->held_ns = 0;
+	t->park = 0;
+	if (growth) {
+		__sync_fetch_and_add(&growth->holds, 1);
+		__sync_fetch_and_add(&growth->held_ns, took);
+	}
+	if (counts) {
+		counts->held_ns += took;
+		counts->releases[t->reason & (ACG_RELEASE_REASONS - 1)]++;
+	}
+}
+
+/* A CPU's alarm: releases who is due and who must not wait. */
+static int release_due(void *map, __u32 *key, struct alarm *alarm)
+{
+	__u64 now = bpf_ktime_get_ns(), next = now + HOLD_POLL;
+	__u32 cpu = *key;
+	struct cpu_state *c = cpu_at(cpu);
+	struct task_struct *p;
+	bool any = false;
+
+	alarm->at = 0;
+	bpf_rcu_read_lock();
+	bpf_for_each(scx_dsq, p, DSQ_HELD + cpu, 0) {
+		struct task_state *t = state_of(p);
+
+		if (!t)
+			continue;
+		if (before(now, t->until_ns)) {
+			__u32 reason = c && c->leaving ? ACG_RELEASE_OFFLINE : must_go(p, t);
+
+			if (!reason) {
+				if (before(t->until_ns, next))
+					next = t->until_ns;
+				continue;
+			}
+			t->reason = reason;
+		}
+		t->park = 0;
+		quote(p, t, now); /* a cpu.max that is used up waits until it is off the callback */
+		if (before(now + AHEAD_MAX, t->key))
+			t->key = t->start;
+		book(t);
+		scx_bpf_dsq_move_set_vtime(&___it, t->key);
+		any |= scx_bpf_dsq_move_vtime(&___it, p, DSQ_PINNED + cpu, 0);
+	}
+	bpf_rcu_read_unlock();
+	if (any)
+		scx_bpf_kick_cpu(cpu, KICK_IDLE);
+	if (c && *(volatile __s32 *)&c->callbacks > 0)
+		alarm_set(alarm, next, BPF_F_TIMER_CPU_PIN);
+	return 0;
+}
+
+static int hold_init(__u32 cpu)
+{
+	struct alarm *alarm = bpf_map_lookup_elem(&hold_alarms, &cpu);
+	struct cpu_state *c = cpu_at(cpu);
+
+	if (!alarm || !c)
+		return -22; /* EINVAL */
+	bpf_timer_init(&alarm->timer, &hold_alarms, 1 /* CLOCK_MONOTONIC */);
+	bpf_timer_set_callback(&alarm->timer, release_due);
+	alarm->at = 0;
+	c->callbacks = 0;
+	return 0;
+}
+
+static void forget(struct task_struct *p)
+{
+	__u32 tid = p->pid;
+
+	bpf_map_delete_elem(&acg_works, &tid);
+}
+
+/* Has a CPU's held tasks looked through at once. */
+static __always_inline void look_now(__u32 cpu)
+{
+	struct alarm *alarm = bpf_map_lookup_elem(&hold_alarms, &cpu);
+
+	if (alarm)
+		alarm_set(alarm, bpf_ktime_get_ns(), 0);
+}
+
+SEC("fexit/page_counter_try_charge")
+int BPF_PROG(acg_charge, struct page_counter *counter, unsigned long pages, struct page_counter **fail, bool charged)
+{
+	struct task_struct *p = bpf_get_current_task_btf();
+	struct cgroup_subsys_state *css = NULL, **slot;
+	__u64 now, wait = 0, id, usage;
+	struct acg_governor *counts;
+	struct mem_cgroup *memcg;
+	struct acg_guard *guard;
+	struct task_state *t;
+	__u32 zero = 0, tid;
+	struct work *work;
+	int i;
+
+	if (!charged || (p->flags & (TASK_KTHREAD | TASK_EXITING)))
+		return 0;
+	if (p->policy != SCHED_EXT_POLICY && !acg_full_mode)
+		return 0;
+	/* another kind of counter (swap, kernel memory), or memory charged on behalf of somebody else */
+	memcg = (void *)counter - bpf_core_field_offset(struct mem_cgroup, memory);
+	slot = (void *)p->cgroups + bpf_core_field_offset(struct css_set, subsys) +
+	       bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id) * sizeof(css);
+	bpf_probe_read_kernel(&css, sizeof(css), slot);
+	if ((void *)css != (void *)memcg)
+		return 0;
+	counts = governor();
+	t = bpf_task_storage_get(&acg_tasks, p, 0, 0);
+	if (!counts || !t)
+		return 0;
+	counts->charges++;
+	now = bpf_ktime_get_ns();
+	if (t->over_ns && now - t->over_ns < PENDING_MAX)
+		return 0; /* on its way to be held; what it does until then counts */
+	guard = bpf_map_lookup_elem(&acg_guard, &zero);
+	t->guarded = 0;
+	t->level_count = 0; /* in the map, not on the stack: the verifier would follow every value of it */
+	bpf_for(i, 0, LEVELS_MAX) {
+		struct acg_rate *rate;
+
+		memcg = bpf_core_cast((void *)counter - bpf_core_field_offset(struct mem_cgroup, memory), struct mem_cgroup);
+		id = memcg->css.cgroup->kn->id;
+		usage = (__u64)memcg->memory.usage.counter * acg_page_size;
+		rate = bpf_map_lookup_elem(&acg_rates, &id);
+		if (rate) {
+			__u32 level = t->level_count;
+			__u64 more;
+
+			if (rate->flags & ACG_RATE_RELEASED)
+				return 0;
+			if (!level) {
+				if (!(rate->flags & ACG_RATE_CALL))
+					return 0; /* an agent leaf, or something else that is never held */
+				t->priority = rate->priority;
+			}
+			t->levels[level & 3] = id;
+			t->level_count = level + 1;
+			more = growth_wait(id, usage, now);
+			if (more > wait)
+				wait = more;
+			if (level == 3)
+				break;
+		}
+		if (guard && guard->cgroup == id) {
+			if (guard_look(usage, now) && t->priority == ACG_PRIORITY_LOW && t->level_count)
+				t->guarded = 1;
+			break;
+		}
+		counter = memcg->memory.parent;
+		if (!counter)
+			break;
+	}
+	if (!wait && !t->guarded)
+		return 0;
+	counts->overs++;
+	if (wait < HOLD_MIN && !t->guarded) {
+		counts->short_holds++;
+		return 0;
+	}
+	t->over_ns = now;
+	tid = p->pid;
+	work = bpf_map_lookup_elem(&acg_works, &tid);
+	if (!work) {
+		struct work none = {};
+
+		bpf_map_update_elem(&acg_works, &tid, &none, BPF_NOEXIST);
+		work = bpf_map_lookup_elem(&acg_works, &tid);
+	}
+	if (!work || bpf_task_work_schedule_resume(p, &work->work, &acg_works, hold_me)) {
+		counts->schedule_fails++;
+		t->over_ns = 0;
+	}
+	return 0;
+}
+
+/* Signals, exec and exit_group of another thread, freezing, stopping: all of them wake the task through here. */
+SEC("fentry/signal_wake_up_state")
+int BPF_PROG(acg_wake_up, struct task_struct *p, unsigned int state)
+{
+	struct task_state *t = bpf_task_storage_get(&acg_tasks, p, 0, 0);
+
+	if (t && t->held_ns)
+		look_now(t->cpu);
+	return 0;
+}
+
+SEC("tp_btf/mark_victim")
+int BPF_PROG(acg_victim, struct task_struct *p, uid_t uid)
+{
+	struct task_state *t = bpf_task_storage_get(&acg_tasks, p, 0, 0);
+
+	if (!t)
+		return 0;
+	t->victim = 1;
+	if (t->held_ns)
+		look_now(t->cpu);
+	return 0;
+}
+
+#endif
