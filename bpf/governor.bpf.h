@@ -76,6 +76,8 @@ const volatile bool acg_full_mode = false;
 
 extern int bpf_task_work_schedule_resume(struct task_struct *task, struct bpf_task_work *tw, void *map__const_map,
 					 int (*callback)(struct bpf_map *map, void *key, void *value)) __weak __ksym;
+extern void bpf_preempt_disable(void) __weak __ksym;
+extern void bpf_preempt_enable(void) __weak __ksym;
 extern struct mem_cgroup *bpf_get_mem_cgroup(struct cgroup_subsys_state *css) __weak __ksym;
 extern void bpf_put_mem_cgroup(struct mem_cgroup *memcg) __weak __ksym;
 extern unsigned long bpf_mem_cgroup_usage(struct mem_cgroup *memcg) __weak __ksym;
@@ -294,8 +296,11 @@ static int hold_me(struct bpf_map *map, void *key, void *value)
 		if (!alarm_set(alarm, now + (wait < HOLD_POLL ? wait : HOLD_POLL), BPF_F_TIMER_CPU_PIN))
 			break;
 		t->park = 1;
+		/* the kick's interrupt must not preempt us inside the kick: that is an RCU section, and would delay all of RCU */
+		bpf_preempt_disable();
 		scx_bpf_kick_cpu(cpu, KICK_PREEMPT);
-		/* the interrupt comes some instructions later; past this loop we were parked, or nobody parks any more */
+		bpf_preempt_enable();
+		/* preempted there, or some instructions later; past this loop we were parked, or nobody parks any more */
 		bpf_for(spin, 0, 4096)
 			if (!*(volatile __u32 *)&t->park)
 				break;
@@ -390,8 +395,7 @@ static int release_due(void *map, __u32 *key, struct alarm *alarm)
 			t->reason = reason;
 		}
 		t->park = 0;
-		quote(p, t, now); /* a cpu.max that is used up waits until it is off the callback */
-		if (before(now + AHEAD_MAX, t->key))
+		if (!quote(p, t, now)) /* its cpu.max is used up: it has to leave the callback first */
 			t->key = t->start;
 		book(t);
 		scx_bpf_dsq_move_set_vtime(&___it, t->key);

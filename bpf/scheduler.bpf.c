@@ -143,7 +143,7 @@ static void charge(struct task_struct *p, struct task_state *t)
 /* Where it would stand in the queue now; false: not at all, a cpu.max keeps it out until t->throttled_until. */
 static bool quote(struct task_struct *p, struct task_state *t, __u64 now)
 {
-	__u64 cost = node_cost(t->node), expect = t->expect, until = 0;
+	__u64 cost = node_cost(t->node), expect = t->expect, until = 0, credit = 0;
 
 	t->slice = SLICE * (p->scx.weight ?: 100) / 100; /* nice: members of a cgroup take turns of different length */
 	if (t->slice > 4 * SLICE)
@@ -161,7 +161,11 @@ static bool quote(struct task_struct *p, struct task_state *t, __u64 now)
 		expect = EXPECT_MIN;
 	if (expect > t->slice)
 		expect = t->slice;
-	t->start = node_start(t->node, cost, t->expect < INTERACTIVE ? BOOST : 0);
+	if (t->ran)
+		credit = LAG + (SLICE * cost >> COST_SHIFT); /* it never stopped wanting the CPU */
+	else if (t->expect < INTERACTIVE)
+		credit = BOOST;
+	t->start = node_start(t->node, cost, credit);
 	t->key = t->start + (expect * cost >> COST_SHIFT);
 	if (until)
 		t->key = until; /* DSQ_THROTTLED is ordered by this */

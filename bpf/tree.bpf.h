@@ -23,7 +23,8 @@
 #define SLICE (8 * MSEC)      /* longest stretch between two decisions; enforced at ticks */
 #define EXPECT_MIN (MSEC / 2) /* shortest stretch anyone is expected to run */
 #define INTERACTIVE (2 * MSEC) /* who sleeps after less than this on average is interactive */
-#define BOOST (12 * MSEC)     /* credit an interactive task's cgroup may have saved up while it slept */
+#define BOOST (12 * MSEC)     /* credit a cgroup may have saved up while its interactive task slept */
+#define LAG (64 * MSEC)	      /* credit it may have while it does not sleep: more than a turn of others takes */
 /*
  * Nobody's turn is put off further than this per CPU, whatever its weight: a task that waits for timeout_ms ejects the
  * scheduler. It bounds how small a share can be: one slice in two seconds.
@@ -167,7 +168,7 @@ __noinline __u64 node_cost(__u32 index)
 __noinline int node_charge(__u32 index, __u64 ran, __u64 reserved)
 {
 	struct acg_node *node = node_at(index);
-	__u64 cost = node_cost(index), now = virtual_now;
+	__u64 cost = node_cost(index), oldest = virtual_now - LAG - 2 * (SLICE * cost >> COST_SHIFT);
 	int i;
 
 	if (!node)
@@ -187,8 +188,8 @@ __noinline int node_charge(__u32 index, __u64 ran, __u64 reserved)
 			break;
 		cost = cost_down(cost, parent->load, node->weight);
 		if (parent->level) {
-			if (before(parent->vtime, now - BOOST))
-				parent->vtime = now - BOOST; /* credit is not kept over idle times */
+			if (before(parent->vtime, oldest))
+				parent->vtime = oldest; /* credit is not kept over idle times */
 			__sync_fetch_and_add(&parent->vtime, ran * cost >> COST_SHIFT);
 		}
 		node = parent;

@@ -86,9 +86,6 @@ typedef struct {
 typedef struct {
 	long counter;
 } atomic_long_t;
-struct bpf_map {
-	u32 id;
-};
 struct percpu_counter {
 	s64 count;
 };
