@@ -186,7 +186,11 @@ static __always_inline bool one_cpu_only(struct task_struct *p)
 	return p->migration_disabled > (p->pid == bpf_get_current_task_btf()->pid ? 1 : 0);
 }
 
-/* The CPU whose task's turn is furthest behind that of a newcomer with this key; -1: none. */
+/*
+ * A CPU whose task's turn is behind that of a newcomer with this key; -1: none. The one where the newcomer ran last, if it
+ * will do: its caches are warm, and mostly it is the one that is waking it, so no interrupt has to be sent. Else the one
+ * that is furthest behind.
+ */
 static s32 find_victim(struct task_struct *p, s32 first, __u64 key, __u64 now)
 {
 	__u64 worst = key + PREEMPT_MARGIN;
@@ -211,6 +215,8 @@ static s32 find_victim(struct task_struct *p, s32 first, __u64 key, __u64 now)
 		if (before(worst, end)) {
 			worst = end;
 			victim = cpu;
+			if (!i)
+				break;
 		}
 	}
 	return victim;
@@ -313,6 +319,12 @@ void BPF_PROG(acg_enqueue, struct task_struct *p, u64 enq_flags)
 	}
 	if (pinned && (enq_flags & ENQ_WAKEUP) && find_victim(p, cpu, t->key, now) == cpu)
 		place = PLACE_PREEMPT;
+	if (!pinned && (enq_flags & ENQ_REENQ)) { /* its CPU was taken over before it ran: try elsewhere */
+		s32 victim = find_victim(p, cpu, t->key, now);
+
+		if (victim >= 0)
+			scx_bpf_kick_cpu(victim, KICK_PREEMPT);
+	}
 	if (place == PLACE_PREEMPT) {
 		struct task_struct *head = scx_bpf_dsq_peek(DSQ_SHARED);
 		struct cpu_state *c = cpu_at(cpu);

@@ -186,12 +186,14 @@ __noinline int node_charge(__u32 index, __u64 ran, __u64 reserved)
 		parent = node_at(node->parent);
 		if (!parent)
 			break;
-		cost = cost_down(cost, parent->load, node->weight);
-		if (parent->level) {
-			if (before(parent->vtime, oldest))
-				parent->vtime = oldest; /* credit is not kept over idle times */
-			__sync_fetch_and_add(&parent->vtime, ran * cost >> COST_SHIFT);
+		if (i && parent->load <= node->weight) {
+			node->vtime = virtual_now; /* nobody to compete with */
+		} else if (i) {
+			if (before(node->vtime, oldest))
+				node->vtime = oldest; /* credit is not kept over idle times */
+			__sync_fetch_and_add(&node->vtime, ran * cost >> COST_SHIFT);
 		}
+		cost = cost_down(cost, parent->load, node->weight);
 		node = parent;
 	}
 	return 0;
@@ -213,11 +215,14 @@ __noinline __u64 node_start(__u32 index, __u64 cost, __u64 credit)
 		if (!node->level)
 			break;
 		parent = node_at(node->parent);
-		if (!parent || !parent->level)
+		if (!parent)
 			break;
-		/* one stretch of slack: siblings take turns, so the sum of them is ahead of each */
-		if (before(start, parent->vtime - slack))
-			start = parent->vtime - slack;
+		/*
+		 * One stretch of slack: children take turns, so the sum of them is ahead of each. Without anybody to compete with,
+		 * the account says nothing: it also has what was used on credit, which virtual_now has not.
+		 */
+		if (i && parent->load > node->weight && before(start, node->vtime - slack))
+			start = node->vtime - slack;
 		node = parent;
 	}
 	if (before(start, now - credit))

@@ -1,0 +1,287 @@
+/*
+ * The measurements behind `npm run bench:governor` and `npm run bench:sched`: arms interleaved, one line per repetition.
+ * Usage: bench OBJECT governor|sched REPETITIONS
+ */
+#include "guest.h"
+#include <poll.h>
+#include <sys/inotify.h>
+
+#define EXT 7
+#define CALL "ten/ses/call"
+#define BAND (16 * MIB)
+
+static int repetitions;
+
+static void crew(pid_t *pids, const char *name, int policy, int n)
+{
+	int i;
+
+	for (i = 0; i < n; i++)
+		pids[i] = child(name, policy, spin, NULL);
+}
+
+static void dismiss(pid_t *pids, int n)
+{
+	int i;
+
+	for (i = 0; i < n; i++)
+		kill(pids[i], SIGKILL);
+	for (i = 0; i < n; i++)
+		waitpid(pids[i], NULL, 0);
+}
+
+/* How well a rate is held, and by how much usage goes over. */
+static void rate_held(int target, int huge, int mib)
+{
+	struct grow g = { .mib = mib, .huge = huge, .went = shared_page() };
+	__u64 id = group(CALL);
+	struct acg_growth seen = { 0 };
+	int status;
+
+	unrate(id);
+	rate(id, (struct acg_rate){ .rate = target * 1000000ULL, .burst = 256 << 10, .flags = ACG_RATE_CALL });
+	status = reap(child(CALL, EXT, grow, &g), 60);
+	bpf_map_lookup_elem(map("acg_growth"), &id, &seen);
+	report("rate", "target=%d huge=%d status=%d rate=%f overshoot_kib=%f", target, huge, status, mib * 1.048576 / *g.went,
+	       seen.overshoot / 1024.0);
+	munmap(g.went, 1 << 16);
+	ungroup(CALL);
+}
+
+/* Grows, and notes when it touched the page that takes the cgroup over the band. */
+static void grow_noting(void *arg)
+{
+	volatile double *crossed = arg;
+	size_t size = 256 * MIB, i;
+	char *at = mmap(0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	madvise(at, size, MADV_NOHUGEPAGE);
+	*crossed = 0;
+	for (i = 0; i < size; i += 4096) {
+		at[i] = 1;
+		if (i == BAND)
+			*crossed = now();
+	}
+}
+
+enum arm { GOVERNOR, POLL, INOTIFY };
+
+/* From over the band to standing still: in the kernel, or by a user-space daemon that watches and freezes. */
+static void stopped(enum arm arm, int hogs)
+{
+	int policy = arm == GOVERNOR ? EXT : 0, fd = -1, current;
+	double *crossed = shared_page(), latency = -1;
+	__u64 id = group(CALL);
+	struct acg_governor counts;
+	char text[64] = "";
+	pid_t busy[8], pid;
+	int i, n;
+
+	crew(busy, "hogs", policy, hogs);
+	nap(0.02);
+	current = open(file(CALL, "memory.current"), O_RDONLY);
+	if (arm == GOVERNOR) {
+		clear_counts();
+		unrate(id);
+		rate(id, (struct acg_rate){ .rate = 500000, .burst = 4096, .soft = BAND, .flags = ACG_RATE_CALL });
+	} else if (arm == INOTIFY) {
+		put(file(CALL, "memory.high"), "%llu", BAND);
+		fd = inotify_init1(IN_NONBLOCK);
+		inotify_add_watch(fd, file(CALL, "memory.events"), IN_MODIFY);
+	}
+	pid = child(CALL, policy, grow_noting, crossed);
+	if (arm == GOVERNOR) {
+		/* the worst of all its holds in this repetition, not only the first */
+		for (i = 0; i < 300; i++) {
+			counts = governed();
+			if (counts.holds)
+				break;
+			nap(0.01);
+		}
+		nap(0.1);
+		counts = governed();
+		latency = counts.holds ? counts.worst_ns / 1e9 : -1;
+	} else {
+		double end = now() + 10;
+
+		if (arm == POLL) {
+			do {
+				usleep(1000);
+				n = pread(current, text, sizeof(text) - 1, 0);
+				text[n > 0 ? n : 0] = 0;
+			} while (atoll(text) <= (long long)BAND && now() < end);
+		} else {
+			struct pollfd wait = { fd, POLLIN, 0 };
+
+			poll(&wait, 1, 10000);
+		}
+		put(file(CALL, "cgroup.freeze"), "1");
+		while (!strstr(get(file(CALL, "cgroup.events")), "frozen 1") && now() < end)
+			usleep(100);
+		latency = *crossed ? now() - *crossed : 0; /* stopped before it noticed: no delay to speak of */
+	}
+	report("stopped", "arm=%d hogs=%d us=%f over_kib=%f", arm, hogs, latency * 1e6,
+	       (atof(get(file(CALL, "memory.current"))) - BAND) / 1024);
+	kill(pid, SIGKILL);
+	put(file(CALL, "cgroup.freeze"), "0");
+	waitpid(pid, NULL, 0);
+	dismiss(busy, hogs);
+	close(current);
+	if (fd >= 0)
+		close(fd);
+	munmap(crossed, 1 << 16);
+	ungroup(CALL);
+}
+
+static void bench_governor(void)
+{
+	int i, hogs, arm;
+
+	group("hogs");
+	for (i = 0; i < repetitions; i++) {
+		rate_held(20, 0, 8);
+		rate_held(20, 1, 24);
+		rate_held(100, 0, 24);
+		rate_held(100, 1, 64);
+		rate_held(500, 0, 64);
+		rate_held(500, 1, 192);
+		for (hogs = 0; hogs <= 8; hogs += 8)
+			for (arm = 0; arm < 3; arm++)
+				stopped(arm, hogs);
+	}
+}
+
+struct wakes {
+	int n;
+	float us[400];
+};
+
+static void wake_up(void *arg)
+{
+	struct wakes *wakes = arg;
+	struct timespec at, woke;
+
+	clock_gettime(CLOCK_MONOTONIC, &at);
+	for (wakes->n = 0; wakes->n < 150; wakes->n++) {
+		at.tv_nsec += 2300000;
+		if (at.tv_nsec >= 1000000000) {
+			at.tv_nsec -= 1000000000;
+			at.tv_sec++;
+		}
+		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
+		clock_gettime(CLOCK_MONOTONIC, &woke);
+		wakes->us[wakes->n] = (woke.tv_sec - at.tv_sec) * 1e6 + (woke.tv_nsec - at.tv_nsec) / 1e3;
+	}
+}
+
+static int by_size(const void *a, const void *b)
+{
+	return *(float *)a < *(float *)b ? -1 : *(float *)a > *(float *)b;
+}
+
+static void wake_latency(int policy)
+{
+	struct wakes *wakes = shared_page();
+	pid_t hogs[8], pid;
+
+	crew(hogs, "low/s/c", policy, 8);
+	nap(0.05);
+	pid = child("high/s/c", policy, wake_up, wakes);
+	nap(0.4); /* not waiting for it by polling, which would wake up beside it */
+	reap(pid, 20);
+	qsort(wakes->us, wakes->n, sizeof(float), by_size);
+	report("wake", "ext=%d n=%d p50=%f p99=%f max=%f", policy == EXT, wakes->n, wakes->us[wakes->n / 2],
+	       wakes->us[wakes->n * 99 / 100], wakes->us[wakes->n - 1]);
+	dismiss(hogs, 8);
+	munmap(wakes, 1 << 16);
+}
+
+static void count_up(void *arg)
+{
+	volatile __u64 *done = arg;
+
+	for (;;)
+		++*done;
+}
+
+static void throughput(int policy)
+{
+	__u64 *done = shared_page(), sum = 0;
+	pid_t pids[6];
+	int i;
+
+	for (i = 0; i < 6; i++)
+		pids[i] = child(i % 2 ? "low/s/c" : "high/s/c", policy, count_up, done + 64 * i);
+	nap(0.1);
+	for (i = 0; i < 6; i++)
+		sum -= done[64 * i];
+	nap(0.5);
+	for (i = 0; i < 6; i++)
+		sum += done[64 * i];
+	report("throughput", "ext=%d turns=%llu", policy == EXT, sum);
+	dismiss(pids, 6);
+	munmap(done, 1 << 16);
+}
+
+static void bench_sched(void)
+{
+	const char *const names[] = { "w1/s/c", "w2/s/c", "w4/s/c" };
+	int i, k;
+
+	group("high/s/c");
+	group("low/s/c");
+	group("max/s/c");
+	put(file("high", "cpu.weight"), "400");
+	put(file("low", "cpu.weight"), "50");
+	put(file("max/s/c", "cpu.max"), "30000 100000");
+	for (k = 0; k < 3; k++) {
+		group(names[k]);
+		put(file(k == 0 ? "w1" : k == 1 ? "w2" : "w4", "cpu.weight"), "%d", 100 << k);
+	}
+	for (i = 0; i < repetitions; i++) {
+		double used[3], limited;
+		pid_t pids[6];
+
+		wake_latency(EXT);
+		wake_latency(0);
+		throughput(EXT);
+		throughput(0);
+		for (k = 0; k < 3; k++)
+			crew(pids + 2 * k, names[k], EXT, 2);
+		nap(0.3);
+		for (k = 0; k < 3; k++)
+			used[k] = -usage(names[k]);
+		nap(2);
+		for (k = 0; k < 3; k++)
+			used[k] += usage(names[k]);
+		report("weights", "one=%f two=%f four=%f", used[0], used[1], used[2]);
+		dismiss(pids, 6);
+		crew(pids, "max/s/c", EXT, 2);
+		nap(0.2);
+		limited = -usage("max/s/c");
+		nap(2);
+		limited += usage("max/s/c");
+		report("max", "share=%f", limited / 2);
+		dismiss(pids, 2);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	int error;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	repetitions = argc > 3 ? atoi(argv[3]) : 20;
+	group("ten/ses");
+	error = load(argv[1], "acg_partial");
+	report("load", "error=%d", error);
+	if (error)
+		return 1;
+	if (!strcmp(argv[2], "governor"))
+		bench_governor();
+	else
+		bench_sched();
+	report("end", "enabled=%d", enabled());
+	unload();
+	return 0;
+}
