@@ -14,6 +14,9 @@ const allowed: Record<string, string[]> = {
   'control/doctor': ['model', 'control/native', 'control/cgroup', 'control/kernel'],
   'control/intercept': ['model', 'control/native', 'control/cgroup'],
   'control/client': ['model'],
+  'control/intercept/hooks': [],
+  'control/intercept/install': ['model'],
+  'control/intercept/mcp': ['control/client'],
   'control/daemon': [
     'model',
     'control/client',

@@ -98,6 +98,18 @@ const table = {
     status: 429,
     exit: 75,
   },
+  ACG_SETTINGS: {
+    what: "an agent's settings cannot be changed",
+    remedy: 'mend the file, or write the hooks yourself: see `agentcgroup install --print`',
+    status: 400,
+    exit: 65,
+  },
+  ACG_SETTINGS_EDITED: {
+    what: 'the file was edited after `agentcgroup install`',
+    remedy: 'undo the edit, or take only our part out with --force',
+    status: 409,
+    exit: 65,
+  },
   // configuration, hints, traces
   ACG_CONFIG: {
     what: 'the configuration is not valid',

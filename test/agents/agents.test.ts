@@ -1,8 +1,13 @@
+import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { type Installable, install, targetOf } from '../../src/control/intercept/install/index.ts';
 import { cannotRun } from '../native/scratch.ts';
 import { type Agent, agents } from './catalog.ts';
 import { installAgent } from './install.ts';
 import { runAgent, withoutAccidents } from './run.ts';
+
+const root = resolve(import.meta.dirname, '../..');
+const HOOKS = 'src/control/intercept/hooks';
 
 /** What every test run tries; `npm run test:agents` (AGENTCGROUP_AGENTS=all) tries them all. */
 const QUICK = 'pi,codex';
@@ -34,7 +39,11 @@ describe.skipIf(whyNot)(`real agents${whyNot ? ` (${whyNot})` : ''}`, () => {
       const { program } = installed;
       const limit = { timeoutMs: 240_000 };
       const plain = await runAgent(agent, program, SCRIPT, limit);
-      const under = await runAgent(agent, program, [...SCRIPT, ...ONLY_UNDER], { ...limit, under: ['--quiet'] });
+      const under = await runAgent(agent, program, [...SCRIPT, ...ONLY_UNDER], {
+        ...limit,
+        under: ['--quiet'],
+        furnish: (home) => installHooks(agent, home),
+      });
 
       expect({ status: under.status, timedOut: under.timedOut }, under.output).toEqual({ status: 0, timedOut: false });
       const commands = SCRIPT.flat().length;
@@ -63,16 +72,25 @@ describe.skipIf(whyNot)(`real agents${whyNot ? ` (${whyNot})` : ''}`, () => {
   }
 });
 
+/** What `agentcgroup install` writes, into the home that the agent will have. */
+function installHooks(agent: Agent, home: string): void {
+  const env = { HOME: home, XDG_CONFIG_HOME: join(home, '.config') };
+  const where = { program: [process.execPath, join(root, 'bin/agentcgroup.js')], modules: join(root, HOOKS), env };
+  install(targetOf(agent.name as Installable, { ...where, extension: '.ts' }));
+}
+
 function expectIdentity(
   agent: Agent,
   calls: { agentCallId?: string | undefined; agentSessionId?: string | undefined }[],
 ) {
   const sessions = new Set(calls.map((call) => call.agentSessionId));
   expect(sessions.size).toBe(1);
-  expect([...sessions][0] !== undefined).toBe(agent.identity.session);
-  if (agent.identity.call) {
-    const ids = calls.map((call) => call.agentCallId);
-    expect(new Set(ids).size).toBe(calls.length);
-    for (const id of ids) expect(id).toMatch(/^step_\d+_\d+$/);
-  }
+  expect([...sessions][0] !== undefined).toBe(agent.namesSession);
+  // from the agent's own environment, or from its hooks
+  const ids = calls.map((call) => call.agentCallId);
+  expect(
+    ids.every((id) => /^step_\d+_\d+$/.test(id ?? '')),
+    JSON.stringify(ids),
+  ).toBe(true);
+  expect(new Set(ids).size).toBe(calls.length);
 }

@@ -18,8 +18,8 @@ export interface Agent {
   tellsStatus: boolean;
   /** What a command leaves running lives on; if not, the agent kills it when the shell ends. */
   keepsBackground: boolean;
-  /** Names its own calls or sessions in the environment of its shells. */
-  identity: { call: boolean; session: boolean };
+  /** Names its session in the environment of its shells. */
+  namesSession: boolean;
 }
 
 const KEY = 'no-key';
@@ -43,7 +43,7 @@ export const agents: readonly Agent[] = [
     env: () => ({ PI_OFFLINE: '1', PI_TELEMETRY: '0' }),
     tellsStatus: true,
     keepsBackground: true,
-    identity: { call: false, session: true },
+    namesSession: true,
   },
   {
     name: 'codex',
@@ -74,7 +74,7 @@ export const agents: readonly Agent[] = [
     env: (home) => ({ CODEX_HOME: join(home, '.codex'), SCRIPTED_KEY: KEY }),
     tellsStatus: true,
     keepsBackground: false,
-    identity: { call: true, session: true },
+    namesSession: true,
   },
   {
     name: 'claude-code',
@@ -95,7 +95,7 @@ export const agents: readonly Agent[] = [
     }),
     tellsStatus: true,
     keepsBackground: true,
-    identity: { call: false, session: true },
+    namesSession: true,
   },
   {
     name: 'opencode',
@@ -124,6 +124,6 @@ export const agents: readonly Agent[] = [
     }),
     tellsStatus: false,
     keepsBackground: true,
-    identity: { call: false, session: false },
+    namesSession: false,
   },
 ];

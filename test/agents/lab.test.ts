@@ -17,14 +17,14 @@ const whyNot = process.env.AGENTCGROUP_SKIP_AGENTS
 describe.skipIf(whyNot)(`real agents with a memory controller${whyNot ? ` (${whyNot})` : ''}`, () => {
   for (const agent of chosen) {
     test(`${agent.name}: a greedy call is killed, the agent lives, its model reads why`, {
-      timeout: 1_500_000,
+      timeout: 1_900_000,
     }, async (context) => {
       const installed = installAgent(agent);
       if ('missing' in installed) return context.skip(`cannot be installed: ${installed.missing}`);
       const guest = await runInLab({
-        argv: [process.execPath, resolve(import.meta.dirname, 'in-lab.ts'), agent.name, '900000'],
+        argv: [process.execPath, resolve(import.meta.dirname, 'in-lab.ts'), agent.name, '1500000'],
         memoryBytes: 4 * 2 ** 30,
-        timeoutMs: 1_200_000,
+        timeoutMs: 1_700_000,
       });
       expect(guest.exitCode, `${guest.stderr}\n${guest.console.slice(-2000)}`).toBe(0);
       const run = JSON.parse(guest.stdout.toString()) as AgentRun;

@@ -7,7 +7,7 @@ import { TestDaemon } from '../native/daemon/harness.ts';
 import { cgroup2Mount } from '../native/scratch.ts';
 import type { Agent } from './catalog.ts';
 import { type Script, shown } from './llm/script.ts';
-import { startModel } from './llm/server.ts';
+import { type ScriptedModel, startModel } from './llm/server.ts';
 
 const cli = resolve(import.meta.dirname, '../../bin/agentcgroup.js');
 
@@ -55,7 +55,7 @@ export async function runAgent(
         shown: shown(model.results),
         calls: [],
         left: 0,
-        output: explain(ended.output, model.strange),
+        output: explain(ended.output, model),
       };
     }
     await using daemon = await TestDaemon.start(cgroup2Mount()!);
@@ -66,7 +66,7 @@ export async function runAgent(
       shown: shown(model.results),
       calls: recordsOf(daemon.paths.traceDir),
       left: daemon.root.exists() ? daemon.root.children().length : 0,
-      output: explain(`${ended.output}\n-- daemon\n${daemon.log}`, model.strange),
+      output: explain(`${ended.output}\n-- daemon\n${daemon.log}`, model),
     };
   } finally {
     await model.close();
@@ -142,8 +142,8 @@ function recordsOf(traceDir: string): CallRecord[] {
   return [...calls.values()].sort((a, b) => a.start - b.start);
 }
 
-function explain(output: string, strange: string[]): string {
-  return `${output.slice(-6000)}\nrequests not answered: ${strange.join(', ') || 'none'}`;
+function explain(output: string, { requests, strange }: ScriptedModel): string {
+  return `${output.slice(-6000)}\nrequests: ${requests}; not answered: ${strange.join(', ') || 'none'}`;
 }
 
 /** Takes out of a transcript what no two runs have in common: times and identifiers. */

@@ -124,7 +124,7 @@ function start(session: SessionStatus, agent: string[], dir: string, paths: Daem
       spawn({
         file: enter,
         argv,
-        env: { ...process.env, AGENTCGROUP_SESSION: session.session },
+        env: { ...process.env, AGENTCGROUP_SESSION: session.session, AGENTCGROUP_API: paths.apiSocket },
         cwd: process.cwd(),
         cgroupFd,
         fds: [...fds, report],

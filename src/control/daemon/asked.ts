@@ -35,7 +35,7 @@ function identifier(text: string | undefined): string | undefined {
 }
 
 function toolOf(command: string, env: Open['env'], agentArgv: readonly string[]): Asked['tool'] {
-  if (/^['"\w./ -]*\bagentcgroup(\.js)?['"]? hook [a-z-]+$/.test(command)) return 'hook';
+  if (/^['"\w./@+ -]*\bagentcgroup(\.js)?['"]? hook [a-z-]+$/.test(command)) return 'hook';
   // an agent that is a script has its interpreter first
   const agent = agentArgv.slice(0, 2).find((arg) => Object.hasOwn(identity, basename(arg)));
   return agent !== undefined && env[identity[basename(agent)]!] === undefined ? 'start-up' : 'Bash';
