@@ -1,6 +1,6 @@
 import { appendFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { build } from 'vite';
 import { type LabOptions, runInLab } from '../../../src/lab/index.ts';
 
@@ -12,41 +12,45 @@ const repository = resolve(import.meta.dirname, '../../..');
 const bundles = join(repository, 'node_modules/.agentcgroup-test/fixtures');
 
 /**
- * The fixture with all it imports as one plain JavaScript file: an emulated CPU takes 20 s to strip the types of our sources
- * and read zod's, and 3 s to run this. Vite comes with vitest.
+ * A script with all it imports as one plain JavaScript file: an emulated CPU takes 20 s to strip the types of our sources and
+ * read zod's, and 3 s to run this. Vite comes with vitest.
  */
-async function bundle(fixture: string): Promise<string> {
-  const name = `${fixture}-${process.pid}.mjs`;
+export async function bundle(script: string, name: string): Promise<string> {
+  const file = `${name}-${process.pid}.mjs`;
   await build({
     configFile: false,
     logLevel: 'error',
     build: {
-      ssr: join(import.meta.dirname, 'fixtures', `${fixture}.ts`),
+      ssr: script,
       outDir: bundles,
       emptyOutDir: false,
       target: 'node24',
-      rollupOptions: { output: { entryFileNames: name } },
+      rollupOptions: { output: { entryFileNames: file } },
     },
     ssr: { noExternal: true },
   });
-  return join(bundles, name);
+  return join(bundles, file);
 }
 
-/**
- * Boots that kernel once and runs a fixture script as root in it; what it printed, one JSON document. A boot is dear: a fixture
- * does many things and reports them all, the tests then look at them one by one.
- */
-// biome-ignore lint/suspicious/noExplicitAny: the script's own report, taken apart by the expectations of its test
-export async function report(fixture: string, options: Partial<LabOptions> = {}): Promise<Record<string, any>> {
-  const script = await bundle(fixture);
+/** Runs a bundle as root in a guest and removes it. What it printed, one JSON document. */
+export async function runBundle(script: string, options: Partial<LabOptions>) {
   const guest = await runInLab({ argv: [process.execPath, script], kernel, timeoutMs: 240_000, ...options });
   await rm(script);
   if (guest.exitCode !== 0) {
-    const end = `${fixture} ended with ${guest.exitCode ?? guest.signal}`;
+    const end = `${basename(script)} ended with ${guest.exitCode ?? guest.signal}`;
     throw new Error(`${end}\n${guest.stderr}\n${guest.console.slice(-4000)}`);
   }
+  // biome-ignore lint/suspicious/noExplicitAny: the script's own report, taken apart by who asked for it
+  const report: Record<string, any> = JSON.parse(guest.stdout.toString());
+  return { report, guestKernel: guest.guestKernel, wallMs: guest.wallMs };
+}
+
+/** Boots that kernel once and runs a fixture in it. A boot is dear: a fixture does many things, the tests look at them one by one. */
+export async function report(fixture: string, options: Partial<LabOptions> = {}) {
+  const script = await bundle(join(import.meta.dirname, 'fixtures', `${fixture}.ts`), fixture);
+  const { report, guestKernel, wallMs } = await runBundle(script, options);
   // for `npm run test:kernel`, which prints a line per program and kernel
   const list = process.env.AGENTCGROUP_TEST_KERNELS;
-  if (list) appendFileSync(list, `${fixture}\t${guest.guestKernel}\t${Math.round(guest.wallMs / 1000)}\n`);
-  return JSON.parse(guest.stdout.toString());
+  if (list) appendFileSync(list, `${fixture}\t${guestKernel}\t${Math.round(wallMs / 1000)}\n`);
+  return report;
 }
