@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -122,12 +122,9 @@ export class TestSession {
     return { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: '/', AGENTCGROUP_SHIM_DIR: this.shimDirectory };
   }
 
-  /** Starts a program in the agent leaf, in a process session of its own, output discarded. */
+  /** Starts a program in the agent leaf. */
   spawn(file: string, argv: string[], env: Record<string, string> = {}): Spawned {
-    const none = openSync('/dev/null', 'r+');
-    return this.agent.withFd((cgroupFd) =>
-      spawnInto({ file, argv, env: { ...this.env, ...env }, cgroupFd, newSession: true, fds: [none, none, none] }),
-    );
+    return spawnIn(this.agent, file, argv, { ...this.env, ...env });
   }
 
   /** `bash -c SCRIPT` through the shim. */
@@ -138,5 +135,17 @@ export class TestSession {
 
   calls(): Promise<CallStatus[]> {
     return this.daemon.client.calls({ session: this.id });
+  }
+}
+
+/** Starts a program in a cgroup, in a process session of its own, output discarded. */
+export function spawnIn(cgroup: Cgroup, file: string, argv: string[], env: Record<string, string>): Spawned {
+  const none = openSync('/dev/null', 'r+');
+  try {
+    return cgroup.withFd((cgroupFd) =>
+      spawnInto({ file, argv, env, cgroupFd, newSession: true, fds: [none, none, none] }),
+    );
+  } finally {
+    closeSync(none);
   }
 }
