@@ -1,5 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
+// Tests with real processes and real kernels get a second try, which the report shows: a loaded machine is no failure of ours.
 // Four projects: what needs nothing, what needs the machine's own cgroup2 mount and native code, what runs real agents, what
 // boots a kernel.
 export default defineConfig({
@@ -18,7 +19,13 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'native', include: ['test/native/**/*.test.ts'], fileParallelism: false, testTimeout: 120_000 },
+        test: {
+          name: 'native',
+          include: ['test/native/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 120_000,
+          retry: 1,
+        },
       },
       {
         extends: true,
@@ -26,7 +33,13 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'lab', include: ['test/lab/**/*.test.ts'], fileParallelism: false, testTimeout: 300_000 },
+        test: {
+          name: 'lab',
+          include: ['test/lab/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 300_000,
+          retry: 1,
+        },
       },
     ],
   },
