@@ -1,6 +1,7 @@
 import { basename, resolve } from 'node:path';
 import { AcgError, asAcgError } from '../../model/index.ts';
 import { type ImportedSession, openTraces } from '../../trace/index.ts';
+import { everything } from './define/evaluate.ts';
 import type { Course } from './measure/course.ts';
 import { Reservoir } from './measure/course.ts';
 import { type Filter, measureSession, paperFilter, type Thresholds } from './measure/session.ts';
@@ -61,8 +62,7 @@ export async function gather(store: Store, inputs: readonly Input[], options: Ga
         continue;
       }
       seen.add(key);
-      const set =
-        input.set ?? imported.session.dataset ?? basename(input.path).replace(/\.(ndjson|jsonl)(\.gz|\.zst)?$/, '');
+      const set = setOf(input, imported);
       if (!sets.includes(set)) sets.push(set);
       const filter = options.filter ?? (imported.session.source === 'dataset' ? paperFilter : undefined);
       const measured = measureSession(imported, { id: sessions, set, thresholds: options.thresholds, filter });
@@ -93,6 +93,12 @@ export async function gather(store: Store, inputs: readonly Input[], options: Ga
     );
   await store.finish(sets);
   return { sets, sessions, used, leftOut: [...leftOut.values()], courses: kept.items };
+}
+
+/** A set's own name must not be that of all sets together. */
+function setOf(input: Input, { session }: ImportedSession): string {
+  const name = input.set ?? session.dataset ?? basename(input.path).replace(/\.(ndjson|jsonl)(\.gz|\.zst)?$/, '');
+  return name === everything ? `${name}_` : name;
 }
 
 /** An input without sessions is left out as long as another one has some. */

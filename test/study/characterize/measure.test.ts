@@ -16,6 +16,7 @@ import {
 } from '../../../src/study/characterize/measure/memory.ts';
 import { pearson, quantile, seeded } from '../../../src/study/characterize/measure/numbers.ts';
 import { intervalCpu, lifetimeAverageFalls, seriesOf } from '../../../src/study/characterize/measure/series.ts';
+import { defaultThresholds, measureSession } from '../../../src/study/characterize/measure/session.ts';
 import { podmanText, slicedMegabytes } from '../../../src/study/characterize/measure/sizes.ts';
 
 const call = (start: number, end: number, extra: Partial<CallRecord> = {}): CallRecord => ({
@@ -252,6 +253,27 @@ describe('retries', () => {
 
   test('the order of the source wins over the order of time', () => {
     expect(inSourceOrder([call(5, 6, { seq: 0 }), call(1, 2, { seq: 1 })]).map((c) => c.start)).toEqual([5, 1]);
+  });
+});
+
+describe('a session', () => {
+  test('may be as long as it likes', () => {
+    const samples = Array.from({ length: 300_000 }, (_, i) =>
+      sample(i * 100, { memoryBytes: (i % 1000) * 1e6, cpuUsec: i * 1000 }),
+    );
+    const measured = measureSession(
+      {
+        session: { type: 'session', version: 1, session: 's', tenant: 't', source: 'record', start: 0 },
+        samples,
+        calls: [],
+        events: [],
+        path: 'x',
+        report: { imported: { samples: 0, calls: 0, events: 0 }, leftOut: [], notes: [] },
+      },
+      { id: 0, set: 'a', thresholds: defaultThresholds, filter: undefined },
+    );
+    expect(measured.task.mem_peak_mb).toBe(999);
+    expect(measured.samples).toHaveLength(300_000);
   });
 });
 

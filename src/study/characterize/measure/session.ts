@@ -64,13 +64,13 @@ export function measureSession(imported: ImportedSession, { id, set, thresholds,
     mb: live.map((i) => series.memoryMb[i]!),
   };
   const busy = live.map((i) => holds(leaf, series.t[i]!));
-  const peak = memory.mb.length ? Math.max(...memory.mb) : null;
+  const peakAt = indexOfMaximum(memory.mb);
+  const peak = memory.mb[peakAt] ?? null;
   const idle = idleLevel(memory.mb, busy);
   const band = bandOf(
     memory.mb,
     live.map((i) => stretchAt(leaf, series.t[i]!)),
   );
-  const peakAt = indexOfMaximum(memory.mb);
   const avg = mean(memory.mb);
   const timed = (list: readonly number[]): number => held(memory.t, list);
   const turns = modelTurns(imported.events);
