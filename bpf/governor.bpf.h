@@ -493,13 +493,13 @@ int BPF_PROG(acg_charge, struct page_counter *counter, unsigned long pages, stru
 					return 0; /* an agent leaf, or something else that is never held */
 				t->priority = rate->priority;
 			}
-			t->levels[level & 3] = id;
-			t->level_count = level + 1;
+			if (level < 4) { /* what is above those is looked at here, but not by who is held */
+				t->levels[level & 3] = id;
+				t->level_count = level + 1;
+			}
 			more = growth_wait(id, usage, now);
 			if (more > wait)
 				wait = more;
-			if (level == 3)
-				break;
 		}
 		if (guard && guard->cgroup == id) {
 			if (guard_look(usage, now) && t->priority == ACG_PRIORITY_LOW && t->level_count)
