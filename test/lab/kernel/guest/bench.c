@@ -1,6 +1,6 @@
 /*
  * The measurements behind `npm run bench:governor` and `npm run bench:sched`: arms interleaved, one line per repetition.
- * Usage: bench OBJECT rates|stops|sched REPETITIONS
+ * Usage: bench OBJECT rates|stops|wakes|sched REPETITIONS
  */
 #include "guest.h"
 #include <poll.h>
@@ -232,6 +232,20 @@ static void throughput(int policy)
 	munmap(done, 1 << 16);
 }
 
+static void bench_wakes(void)
+{
+	int i;
+
+	group("high/s/c");
+	group("low/s/c");
+	put(file("high", "cpu.weight"), "400");
+	put(file("low", "cpu.weight"), "50");
+	for (i = 0; i < repetitions; i++) {
+		wake_latency(EXT);
+		wake_latency(0);
+	}
+}
+
 static void bench_sched(void)
 {
 	const char *const names[] = { "w1/s/c", "w2/s/c", "w4/s/c" };
@@ -251,8 +265,6 @@ static void bench_sched(void)
 		double used[3], limited;
 		pid_t pids[6];
 
-		wake_latency(EXT);
-		wake_latency(0);
 		throughput(EXT);
 		throughput(0);
 		for (k = 0; k < 3; k++)
@@ -290,6 +302,8 @@ int main(int argc, char **argv)
 		bench_rates();
 	else if (!strcmp(argv[2], "stops"))
 		bench_stops();
+	else if (!strcmp(argv[2], "wakes"))
+		bench_wakes();
 	else
 		bench_sched();
 	report("end", "enabled=%d", enabled());
