@@ -174,6 +174,17 @@ const InterceptConfig = z.strictObject({
     .default('128')
     .describe('when a command dies of signal N: exit with 128+N, or die of N too'),
   wait: duration.prefault('3s').describe('how long the shim waits for a daemon that does not answer'),
+  adopt: z
+    .enum(['off', 'children'])
+    .default('off')
+    .describe(
+      'make a call of what an agent starts without a shell: children of its processes that run another program than they do',
+    ),
+  adoptAfter: positive.prefault('1s').describe('only what lives longer than this is adopted'),
+  helpers: z
+    .array(z.string().min(1).max(255))
+    .default([])
+    .describe('programs that belong to the agent (language servers, ...) and are never adopted: names without folder'),
 });
 
 const RecordConfig = z.strictObject({

@@ -97,6 +97,7 @@ async function resumeCall(
     call.shellEnded(exitCode, signal, Number(exit[2]));
     return engine.settle(session, call);
   }
+  if (call.kept.via === 'adopted') return engine.watchAdopted(session, call);
   const { shim } = call.kept;
   if (!call.cgroup.populated() && !(shim && isAlive(shim))) return engine.finish(session, call);
   if (!shim || !isAlive(shim)) return engine.shimLost(session, call);

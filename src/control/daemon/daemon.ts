@@ -10,6 +10,7 @@ import { Engine } from './engine.ts';
 import { holdAlone } from './lock.ts';
 import { Sampler } from './sampler.ts';
 import { serveShims } from './shim-server.ts';
+import { Strays } from './strays.ts';
 import { TraceStore } from './trace-store.ts';
 
 export interface DaemonOptions {
@@ -75,6 +76,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 
   const sampler = new Sampler(engine, traces, report);
   cleanup.defer(() => sampler.close());
+  const strays = new Strays(engine, report);
+  cleanup.defer(() => strays.close());
   const health = (): Health => ({
     status: notes.length ? 'degraded' : 'ok',
     version,

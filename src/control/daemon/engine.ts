@@ -29,7 +29,7 @@ import { askedOf } from './asked.ts';
 import { Call, type Controllers, createCallCgroup } from './call.ts';
 import { CALL_XATTR, type KeptCall } from './kept.ts';
 import { PolicyDriver } from './policy-driver.ts';
-import { cgroupDirectoryOf, decodeWaitStatus, identify, onGone } from './processes.ts';
+import { cgroupDirectoryOf, commandLine, decodeWaitStatus, identify, moveTree, onGone } from './processes.ts';
 import { redactor } from './redact.ts';
 import { createSession, delegate, type Session } from './session.ts';
 import type { TraceStore } from './trace-store.ts';
@@ -380,6 +380,55 @@ export class Engine {
     }
   }
 
+  /**
+   * Makes a call of a process tree that runs in an agent leaf: its processes are moved, what they have allocated stays charged
+   * to the agent. The caller has decided that it is no part of the agent. Undefined when it is gone, or in a call already.
+   * Throws ACG_FOREIGN_SESSION, CgroupFileError.
+   */
+  adopt(pid: number): Call | undefined {
+    const { session, inCall } = this.#whereIs(pid);
+    const root = identify(pid);
+    if (inCall || !root || session.state !== 'running') return undefined;
+    const { command, cwd } = commandLine(pid);
+    const { hint } = hintOf({ environment: undefined, command });
+    const number = session.nextCall();
+    const kept = measured<KeptCall>({
+      version: 1,
+      call: `${session.id}.${number}`,
+      number,
+      start: Date.now(),
+      tool: 'process',
+      command: redactor(this.policy.config.record)(command),
+      cwd,
+      via: 'adopted',
+      shim: root,
+      background: false,
+    });
+    const call = this.#start(session, kept, 0);
+    this.policy.send({ type: 'call-start', call: call.id, session: session.id, hint, class: commandClass(command) });
+    moveTree(pid, session.agent, call.cgroup, session.kept.oomScoreAdj);
+    const text = `process ${pid} was running beside the agent without a shell: made a call of its own`;
+    this.#traces.write(session.id, {
+      type: 'event',
+      session: session.id,
+      call: call.id,
+      t: kept.start,
+      kind: 'adopted',
+      text,
+    });
+    this.#watch(session, call);
+    this.watchAdopted(session, call);
+    return call;
+  }
+
+  /** An adopted call ends with the process it began with; nobody knows with what status. */
+  watchAdopted(session: Session, call: Call): void {
+    const ended = () => {
+      if (call.state === 'running' && session.state === 'running') this.#shellEnded(session, call, null, null);
+    };
+    if (call.kept.shim) onGone(call.kept.shim, ended);
+  }
+
   /** Puts a call that an earlier daemon opened under this engine's care. */
   takeCall(session: Session, call: Call): void {
     session.calls.set(call.id, call);
@@ -433,7 +482,9 @@ export class Engine {
     }
     const call = session?.calls.get(id);
     if (!session || call?.state !== 'running') return this.callStatus(id);
-    if (call.kept.via === 'shim') throw new AcgError('ACG_BAD_REQUEST', `${id} is its shim's to end`);
+    if (call.kept.via !== 'sdk' && call.kept.via !== 'mcp')
+      throw new AcgError('ACG_BAD_REQUEST', `${id} is not the caller's to end`);
+    if (signal !== null) signalNumber(signal as NodeJS.Signals);
     this.#shellEnded(session, call, exitCode, signal);
     // settled in a moment: the answer is of what will come of it
     return { ...this.#status(session, call), state: call.cgroup.populated() ? 'background' : 'ended' };
@@ -451,7 +502,8 @@ export class Engine {
     const facts = {
       oomKilled,
       pidsLimited: failed && call.pidsLimited(),
-      exitStatus: record.exitCode ?? 128 + signalNumber(record.signal as NodeJS.Signals),
+      // unknown of what was adopted
+      exitStatus: record.signal ? 128 + signalNumber(record.signal as NodeJS.Signals) : record.exitCode,
       peakBytes: record.peakBytes,
       limitBytes: record.limitBytes,
       pidsMax: this.policy.call(call.id)?.pidsMax,
