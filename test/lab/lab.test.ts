@@ -112,10 +112,14 @@ describe('a command in the lab', () => {
 
   test('a command that does not exist is 127, a folder that does not exist in the guest is a notice', async () => {
     const notices: string[] = [];
-    const result = await runInLab({ argv: ['no-such-command'], cwd: share, onNotice: (text) => notices.push(text) });
+    // /run is the guest's own: what the host has there, the guest has not
+    const cwd = mkdtempSync('/run/acg-lab-test-');
+    const result = await runInLab({ argv: ['no-such-command'], cwd, onNotice: (text) => notices.push(text) }).finally(
+      () => rmSync(cwd, { recursive: true }),
+    );
     expect(result.exitCode).toBe(127);
     expect(result.stderr.toString()).toBe('lab: no-such-command: No such file or directory\n');
-    expect(notices.join()).toContain(share);
+    expect(notices.join()).toContain(cwd);
   });
 
   test('a terminal, where one is asked for', async () => {
