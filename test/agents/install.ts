@@ -24,7 +24,15 @@ export function installAgent(agent: Agent): Installed {
   try {
     writeFileSync(join(fresh, 'package.json'), '{"private": true}');
     const wanted = `${agent.package}@${agent.version}`;
-    const npm = run('npm', ['install', '--ignore-scripts', '--no-fund', '--no-audit', '--fetch-retries=1', wanted]);
+    const npm = run('npm', [
+      'install',
+      '--ignore-scripts',
+      '--no-fund',
+      '--no-audit',
+      '--fetch-retries=1',
+      '--fetch-timeout=60000',
+      wanted,
+    ]);
     if (npm.status !== 0) return { missing: `npm install ${wanted}: ${lastLines(npm.stderr)}` };
     if (agent.finish) {
       const finish = run(process.execPath, [join('node_modules', agent.package, agent.finish)]);
