@@ -149,6 +149,9 @@ __noinline __u64 growth_wait(__u64 id, __u64 usage, __u64 now)
 	return over * 1000000000ULL / bps;
 }
 
+/* Puts the event's structure into the object's BTF, where the loader compares it with its own. */
+const struct acg_event_headroom *acg_event_headroom_type __attribute__((unused));
+
 /* Whether the guard has tripped, after looking at the headroom this usage leaves. */
 __noinline int guard_look(__u64 usage, __u64 now)
 {
