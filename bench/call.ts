@@ -1,30 +1,14 @@
 /**
  * What a tool call costs on top of the command: `bash -c true` through the shim (its own cgroup, the daemon asked twice)
- * against plain `bash -c true`, interleaved in one process that sits in an agent leaf, on this machine's own kernel.
+ * against plain `bash -c true`, interleaved, by a small process that sits in an agent leaf, on this machine's own kernel.
  *   npm run bench:call [-- CALLS]
  */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { watchExit } from '../src/control/native/index.ts';
+import { execFileSync } from 'node:child_process';
+import { openSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { type ExitStatus, spawn, watchExit } from '../src/control/native/index.ts';
 import { TestDaemon } from '../test/native/daemon/harness.ts';
 import { cannotRun, cgroup2Mount } from '../test/native/scratch.ts';
-
-/** Runs inside the agent leaf: times both in turn, order alternating, and writes the samples (ms) as JSON. */
-const probe = `
-  const { spawnSync } = require('node:child_process');
-  const [count, shim, out] = process.argv.slice(1);
-  const time = (shell) => {
-    const begin = process.hrtime.bigint();
-    const { status } = spawnSync(shell, ['-c', 'true'], { stdio: 'ignore' });
-    if (status !== 0) throw new Error(shell + ': ' + status);
-    return Number(process.hrtime.bigint() - begin) / 1e6;
-  };
-  for (let i = 0; i < 50; i++) { time('/bin/bash'); time(shim); }
-  const plain = [], called = [];
-  for (let i = 0; i < count; i++)
-    for (const kind of i % 2 ? ['plain', 'called'] : ['called', 'plain'])
-      kind === 'plain' ? plain.push(time('/bin/bash')) : called.push(time(shim));
-  require('node:fs').writeFileSync(out, JSON.stringify({ plain, called }));`;
 
 if (cannotRun) {
   process.stderr.write(`bench:call cannot run here: ${cannotRun}\n`);
@@ -33,19 +17,40 @@ if (cannotRun) {
 const count = Number(process.argv[2] ?? 2000);
 await using daemon = await TestDaemon.start(cgroup2Mount()!);
 const session = await daemon.session();
-const out = join(daemon.dir, 'samples.json');
-const argv = ['node', '-e', probe, String(count), join(session.shimDirectory, 'bin/bash'), out];
-await new Promise((done) => void watchExit(session.spawn(process.execPath, argv), done));
-const { plain, called } = JSON.parse(readFileSync(out, 'utf8')) as { plain: number[]; called: number[] };
-const added = called.map((ms, i) => ms - plain[i]!);
+const [prober, out] = [join(daemon.dir, 'spawn-pairs'), join(daemon.dir, 'pairs')];
+execFileSync('gcc', ['-O2', '-o', prober, resolve(import.meta.dirname, 'spawn-pairs.c')]);
+const fds = [openSync('/dev/null', 'r'), openSync(out, 'w'), 2];
+const argv = ['spawn-pairs', String(count), '/bin/bash', join(session.shimDirectory, 'bin/bash')];
+const child = session.agent.withFd((cgroupFd) => spawn({ file: prober, argv, env: session.env, cgroupFd, fds }));
+const ended = await new Promise<ExitStatus | null>((done) => void watchExit(child, done));
+if (ended?.code !== 0) throw new Error(`spawn-pairs ended with ${ended?.code ?? ended?.signal}`);
 
+const pairs = readFileSync(out, 'utf8')
+  .trim()
+  .split('\n')
+  .map((line) => line.split(' ').map((us) => Number(us) / 1000));
+const plain = pairs.map((pair) => pair[0]!);
+const called = pairs.map((pair) => pair[1]!);
+const quantiles = [0.5, 0.95, 0.99];
 const at = (values: number[], q: number) => values.toSorted((a, b) => a - b)[Math.floor(q * (values.length - 1))]!;
 const row = (name: string, values: number[]) =>
-  `${name.padEnd(28)}${[0.5, 0.95, 0.99].map((q) => at(values, q).toFixed(2).padStart(8)).join('')}\n`;
-process.stdout.write(`milliseconds, n = ${count} pairs       p50     p95     p99\n`);
-process.stdout.write(row('bash -c true', plain) + row('through the shim', called) + row('added, pair by pair', added));
-const difference = [0.5, 0.95, 0.99].map((q) => at(called, q) - at(plain, q));
-process.stdout.write(
-  `${'difference of percentiles'.padEnd(28)}${difference.map((d) => d.toFixed(2).padStart(8)).join('')}\n`,
+  process.stdout.write(`${name.padEnd(28)}${values.map((ms) => ms.toFixed(2).padStart(8)).join('')}\n`);
+process.stdout.write(`milliseconds, n = ${plain.length} pairs       p50     p95     p99\n`);
+row(
+  'bash -c true',
+  quantiles.map((q) => at(plain, q)),
+);
+row(
+  'through the shim',
+  quantiles.map((q) => at(called, q)),
+);
+row(
+  'added (difference of these)',
+  quantiles.map((q) => at(called, q) - at(plain, q)),
+);
+const added = pairs.map(([a, b]) => b! - a!);
+row(
+  'added, pair by pair',
+  quantiles.map((q) => at(added, q)),
 );
 process.stdout.write(`ratio at p50 ${(at(called, 0.5) / at(plain, 0.5)).toFixed(2)}\n`);
