@@ -19,16 +19,15 @@ export interface AttachOptions {
 
 /**
  * Starts a session of the running daemon, which lives as long as this process or until it is disposed of. A program that was
- * itself started by `agentcgroup run` and names no session joins the one it is in, which then outlives the disposal.
+ * itself started by `agentcgroup run` and names neither a session nor a daemon joins the one it is in, which then outlives the disposal.
  *
  * This process stays in the cgroup it is in: only its tool calls are put under control.
  * Throws ACG_NO_DAEMON, ACG_SESSION_EXISTS, ACG_BAD_REQUEST, ACG_SIZE, ACG_LIMIT.
  */
 export async function attach(options: AttachOptions = {}): Promise<Session> {
-  const { apiSocket } = daemonPaths({ runDir: options.runDir });
-  const client = new DaemonClient(process.env.AGENTCGROUP_API ?? apiSocket);
-  const around = process.env.AGENTCGROUP_SESSION;
-  if (around !== undefined && options.name === undefined) return new Session(client, around, false);
+  const { AGENTCGROUP_API: around, AGENTCGROUP_SESSION: inside } = process.env;
+  const client = new DaemonClient((options.runDir ? undefined : around) ?? daemonPaths(options).apiSocket);
+  if (inside && !options.runDir && options.name === undefined) return new Session(client, inside, false);
   const { name, tenant, priority, cpuWeight, pids, memory } = options;
   const memoryBytes = typeof memory === 'string' ? parseSize(memory) : memory;
   const session = await client.createSession({

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { attach } from '../../src/index.ts';
 import { TestDaemon } from './daemon/harness.ts';
 import { cannotRun, cgroup2Mount } from './scratch.ts';
@@ -114,6 +114,22 @@ describe.skipIf(cannotRun)(`the SDK${cannotRun ? ` (${cannotRun})` : ''}`, () =>
     await daemon.startProcess();
     expect(await child).toMatchObject({ exitCode: 4, call: 'restart.1' });
     expect(await daemon.client.call('restart.1')).toMatchObject({ exitCode: 4, via: 'sdk' });
+  });
+
+  test('inside of `agentcgroup run` it joins the session it is in, and leaves it as it was', async () => {
+    await daemon.client.createSession({ name: 'around' });
+    vi.stubEnv('AGENTCGROUP_SESSION', 'around');
+    vi.stubEnv('AGENTCGROUP_API', daemon.paths.apiSocket);
+    try {
+      await using session = await attach();
+      await using call = await session.toolCall();
+      expect(await call.spawn('true')).toMatchObject({ call: 'around.1', exitCode: 0 });
+      await session.end();
+      expect(await daemon.client.sessions()).toMatchObject([{ session: 'around', state: 'running' }]);
+    } finally {
+      vi.unstubAllEnvs();
+    }
+    await daemon.client.endSession('around');
   });
 
   test('a record without a cgroup, for work inside another call', async () => {

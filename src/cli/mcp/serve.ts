@@ -21,7 +21,9 @@ export interface McpOptions {
  * output, and returns the exit status. Outside of a session, or without a daemon, the server runs uncontrolled.
  */
 export async function serveMcp(server: string[], options: McpOptions): Promise<number> {
-  const client = new DaemonClient(process.env.AGENTCGROUP_API ?? daemonPaths(options).apiSocket);
+  const client = new DaemonClient(
+    (options.runDir ? undefined : process.env.AGENTCGROUP_API) ?? daemonPaths(options).apiSocket,
+  );
   const call = await open(client, server, options.name);
   const toServer = pipe();
   const fromServer = pipe();

@@ -118,7 +118,7 @@ export async function buildApi(sources: ApiSources): Promise<FastifyInstance> {
     async (request, reply) => {
       // a call may be held back: who hangs up takes the question back
       const gone = new AbortController();
-      request.raw.socket.once('close', () => gone.abort());
+      reply.raw.once('close', () => gone.abort());
       reply.status(201);
       const { pid } = peer(request.raw.socket);
       return await engine.openByData(request.params.session, request.body, pid, gone.signal);
