@@ -19,7 +19,7 @@ const kernels = join(dir, 'kernels');
 const reporters = ['--reporter=json', `--outputFile=${report}`, '--reporter=default'];
 const { status } = spawnSync(
   'node',
-  ['node_modules/vitest/vitest.mjs', 'run', '--project', 'lab', ...reporters, ...files],
+  ['node_modules/vitest/vitest.mjs', 'run', '--project', 'kernel', ...reporters, ...files],
   {
     // what each test did goes to stderr, so that stdout is the lines
     stdio: ['ignore', process.stderr, 'inherit'],

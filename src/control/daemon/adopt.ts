@@ -73,7 +73,7 @@ async function adoptCalls(
       continue;
     }
     const call = new Call(cgroup, kept.data, engine.controllers);
-    engine.takeCall(session, call);
+    engine.calls.takeCall(session, call);
     adoption.calls++;
     const failed = (error: unknown) => report(error, `adopt call ${call.id}`);
     resumeCall(engine, session, call, failed).catch(failed);
@@ -90,17 +90,17 @@ async function resumeCall(
   const exit = /^(\d+) (\d+)$/.exec(getXattr(call.cgroup.path, EXIT_XATTR)?.toString() ?? '');
   if (call.kept.background || call.kept.exitCode !== undefined) {
     call.shellEnded(call.kept.exitCode ?? null, call.kept.signal ?? null);
-    return engine.settle(session, call);
+    return engine.calls.settle(session, call);
   }
   if (exit) {
     const { exitCode, signal } = decodeWaitStatus(Number(exit[1]));
     call.shellEnded(exitCode, signal, Number(exit[2]));
-    return engine.settle(session, call);
+    return engine.calls.settle(session, call);
   }
-  if (call.kept.via === 'adopted') return engine.watchAdopted(session, call);
+  if (call.kept.via === 'adopted') return engine.calls.watchAdopted(session, call);
   const { shim } = call.kept;
-  if (!call.cgroup.populated() && !(shim && isAlive(shim))) return engine.finish(session, call);
-  if (!shim || !isAlive(shim)) return engine.shimLost(session, call);
+  if (!call.cgroup.populated() && !(shim && isAlive(shim))) return engine.calls.finish(session, call);
+  if (!shim || !isAlive(shim)) return engine.calls.shimLost(session, call);
   // it reconnects and reports the end; when it is gone without that, it may still have left a note
   onGone(shim, () => {
     if (!call.attached && call.state === 'running') resumeCall(engine, session, call, report).catch(report);

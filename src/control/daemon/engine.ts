@@ -7,62 +7,36 @@ import {
   type CallRequest,
   type CallStatus,
   type Config,
-  type Feedback,
   type SessionRequest,
   type SessionStatus,
 } from '../../model/index.ts';
 import { type Cgroup, parsePlace, type Root, tenantName } from '../cgroup/index.ts';
-import type { Ended, Open } from '../intercept/index.ts';
-import { setXattr, signalNumber } from '../native/index.ts';
+import type { Open } from '../intercept/index.ts';
+import { signalNumber } from '../native/index.ts';
 import {
   commandClass,
   type Explanation,
-  feedbackFor,
-  feedbackText,
   HINT_VARIABLE,
   hintOf,
-  hintRecord,
   type KillReason,
   type Target,
 } from '../policy/index.ts';
 import { askedOf } from './asked.ts';
-import { Call, type Controllers, createCallCgroup } from './call.ts';
-import { CALL_XATTR, type KeptCall } from './kept.ts';
+import type { Call, Controllers } from './call.ts';
+import { CallLifecycle } from './call-lifecycle.ts';
+import type { KeptCall } from './kept.ts';
 import { PolicyDriver } from './policy-driver.ts';
-import { cgroupDirectoryOf, commandLine, decodeWaitStatus, identify, moveTree, onGone } from './processes.ts';
+import { cgroupDirectoryOf, commandLine, identify, moveTree, onGone } from './processes.ts';
 import { redactor } from './redact.ts';
-import { createSession, delegate, type Session } from './session.ts';
+import { createSession, type Session } from './session.ts';
 import type { TraceStore } from './trace-store.ts';
-import { measured, policyUsage, readUsage } from './usage.ts';
+import { measured } from './usage.ts';
 
-/** A throttled call moves memory.events with every batch of pages: the policy hears of it no more often than this. */
-const BREACH_EVERY_MS = 20;
 /** The answer to a shim's question. */
 export type Opening = { verdict: 'plain' } | { verdict: 'contained'; session: Session; call: Call };
 
-/** What is known of a call before it begins, whichever way it came. */
-interface Beginning {
-  tool: string;
-  command: string;
-  environmentHint: string | undefined;
-  cwd?: string | undefined;
-  agentCallId?: string | undefined;
-  agentSessionId?: string | undefined;
-  via: KeptCall['via'];
-  feedbackAs?: 'json' | undefined;
-  /** Who will tell its end. */
-  holder: KeptCall['shim'] | undefined;
-}
-
 /** Requests to MCP servers that have no answer yet, in one session. */
 const MOST_LOGGED = 1024;
-
-/** A call that has asked to start and has no answer yet. */
-interface Waiting {
-  session: Session;
-  start(): void;
-  refuse(error: AcgError): void;
-}
 
 type Report = (error: unknown, doing: string) => void;
 
@@ -75,12 +49,12 @@ export class Engine {
   readonly root: Pick<Root, 'cgroup' | 'mount' | 'enabled'>;
   readonly controllers: Controllers;
   readonly policy: PolicyDriver;
+  readonly calls: CallLifecycle;
   readonly #traces: TraceStore;
   readonly #report: Report;
   readonly #explained: (explanation: Explanation) => void;
   readonly #owners = new Map<string, { close(): void }>();
   readonly #endings = new Map<string, Promise<SessionStatus>>();
-  readonly #waiting = new Map<string, Waiting>();
 
   /** `report` hears of every failure that no caller waits for, `explained` of every decision. `capacityBytes`: for all sessions together. */
   constructor(
@@ -98,14 +72,15 @@ export class Engine {
     this.#explained = explained;
     const hands = {
       cgroupOf: (target: Target) => this.#cgroupOf(target),
-      admit: (call: string) => this.#waiting.get(call)?.start(),
-      refuse: (call: string, text: string) => this.#waiting.get(call)?.refuse(new AcgError('ACG_LIMIT', text)),
+      admit: (call: string) => this.calls.admit(call),
+      refuse: (call: string, text: string) => this.calls.refuse(call, text),
       kill: (call: string, reason: KillReason) => this.#killForPolicy(call, reason),
       explain: (explanation: Explanation) => this.#explain(explanation),
       cpuWeightOf: (target: Target) =>
         target.kind === 'session' ? this.sessions.get(target.session)?.kept.limits.cpuWeight : undefined,
     };
     this.policy = new PolicyDriver(config, capacityBytes, this.controllers, hands, report);
+    this.calls = new CallLifecycle(this.controllers, this.policy, traces, report);
   }
 
   /** Throws ACG_BAD_REQUEST, ACG_SESSION_EXISTS, ACG_LIMIT, ACG_TRACE_WRITE, CgroupFileError; then nothing of the session is left. */
@@ -171,12 +146,11 @@ export class Engine {
     session.state = 'ending';
     this.#owners.get(session.id)?.close();
     this.#owners.delete(session.id);
-    for (const waiting of this.#waiting.values())
-      if (waiting.session === session) waiting.refuse(new AcgError('ACG_NO_SESSION', `${session.id} is ending`));
+    this.calls.refuseAll(session);
     for (const call of session.calls.values()) call.killedBy ??= 'session';
     session.cgroup.kill();
     await session.cgroup.waitEmpty();
-    for (const call of [...session.calls.values()]) await this.finish(session, call);
+    for (const call of [...session.calls.values()]) await this.calls.finish(session, call);
     for (const record of session.logged.values()) this.#traces.write(session.id, { ...record, killedBy: 'session' });
     session.agentOomKilled ||= (session.agent.read('memory.events')?.oomKill ?? 0) > 0;
     await session.cgroup.remove();
@@ -220,7 +194,7 @@ export class Engine {
     if (inCall) return { verdict: 'plain' };
     if (session.state !== 'running') throw new AcgError('ACG_NO_SESSION', `${session.id} is ending`);
     const asked = askedOf(request, session.kept.argv);
-    const call = await this.#begin(
+    const call = await this.calls.begin(
       session,
       {
         ...asked,
@@ -251,7 +225,10 @@ export class Engine {
     if (!request.contained) return this.#log(session, request);
     const { command = request.tool, hint: environmentHint, ...rest } = request;
     const holder = identify(holderPid);
-    return this.#status(session, await this.#begin(session, { ...rest, command, environmentHint, holder }, signal));
+    return this.#status(
+      session,
+      await this.calls.begin(session, { ...rest, command, environmentHint, holder }, signal),
+    );
   }
 
   /** A record of work inside the session that gets no cgroup of its own. */
@@ -278,108 +255,6 @@ export class Engine {
     return { ...record, state: 'running' };
   }
 
-  /** What every way in has in common: the record is begun, the hint read, the policy asked, the cgroup made. */
-  async #begin(session: Session, beginning: Beginning, signal: AbortSignal): Promise<Call> {
-    const { command, environmentHint, feedbackAs, holder } = beginning;
-    const { hint, errors } = hintOf({ environment: environmentHint, command });
-    const number = session.nextCall();
-    const kept = measured<KeptCall>({
-      version: 1,
-      call: `${session.id}.${number}`,
-      number,
-      start: Date.now(),
-      tool: beginning.tool,
-      command: redactor(this.policy.config.record)(command),
-      cwd: beginning.cwd || undefined,
-      agentCallId: beginning.agentCallId,
-      agentSessionId: beginning.agentSessionId,
-      via: beginning.via,
-      feedbackAs,
-      hint: Object.keys(hint).length > 0 ? hintRecord(hint) : undefined,
-      hintErrors: errors.length > 0 ? errors : undefined,
-      shim: holder,
-      background: false,
-    });
-    const call = await this.#admitted(session, kept, signal, () =>
-      this.policy.send({
-        type: 'call-request',
-        call: kept.call,
-        session: session.id,
-        hint,
-        class: commandClass(command),
-      }),
-    );
-    // off the way of the answer: the first breach is not due for a while
-    setImmediate(() => this.#watch(session, call));
-    return call;
-  }
-
-  /** Asks the policy and makes the call when it is let in. */
-  #admitted(session: Session, kept: KeptCall, signal: AbortSignal, ask: () => void): Promise<Call> {
-    const { promise, resolve, reject } = Promise.withResolvers<Call>();
-    const asked = performance.now();
-    const settle = (outcome: () => void) => {
-      if (!this.#waiting.delete(kept.call)) return;
-      signal.removeEventListener('abort', takeBack);
-      outcome();
-    };
-    const takeBack = () =>
-      settle(() => {
-        this.policy.send({ type: 'call-cancel', call: kept.call });
-        reject(new AcgError('ACG_NO_CALL', `${kept.call} was given up while it waited`));
-      });
-    this.#waiting.set(kept.call, {
-      session,
-      refuse: (error) => settle(() => reject(error)),
-      start: () =>
-        settle(() => {
-          try {
-            resolve(this.#start(session, kept, performance.now() - asked));
-          } catch (error) {
-            this.policy.send({ type: 'call-end', call: kept.call });
-            reject(error);
-          }
-        }),
-    });
-    signal.addEventListener('abort', takeBack);
-    ask();
-    return promise;
-  }
-
-  #start(session: Session, kept: KeptCall, waitedMs: number): Call {
-    const cgroup = createCallCgroup(session.cgroup, kept.number, this.controllers);
-    if (session.kept.uid !== 0) delegate(cgroup, session.kept.uid);
-    // an answer in the same step is no wait
-    if (waitedMs >= 1 && Date.now() - kept.start >= 1) kept.heldMs = Math.round(waitedMs);
-    setXattr(cgroup.path, CALL_XATTR, JSON.stringify(kept));
-    const call = new Call(cgroup, kept, this.controllers);
-    session.calls.set(call.id, call);
-    return call;
-  }
-
-  #watch(session: Session, call: Call): void {
-    let seen = { high: 0, max: 0, oomKill: 0 };
-    let toldAt = Number.NEGATIVE_INFINITY;
-    const target = { call: call.id };
-    const onMemory = () => {
-      const events = call.cgroup.read('memory.events');
-      if (!events || session.state !== 'running') return;
-      const now = performance.now();
-      if ((events.max > seen.max || events.high > seen.high) && now - toldAt >= BREACH_EVERY_MS) {
-        toldAt = now;
-        const reading = readUsage(call.cgroup);
-        if (reading) this.policy.send({ type: 'breach', target, usage: policyUsage(reading) });
-      }
-      if (events.oomKill > seen.oomKill) this.policy.send({ type: 'oom-kill', target });
-      seen = events;
-    };
-    try {
-      call.watch(onMemory, () => this.policy.send({ type: 'pids-breach', call: call.id }));
-    } catch (error) {
-      this.#report(error, `watch call ${call.id}`);
-    }
-  }
-
   /**
    * Makes a call of a process tree that runs in an agent leaf: its processes are moved, what they have allocated stays charged
    * to the agent. The caller has decided that it is no part of the agent. Undefined when it is gone, or in a call already.
@@ -404,7 +279,7 @@ export class Engine {
       shim: root,
       background: false,
     });
-    const call = this.#start(session, kept, 0);
+    const call = this.calls.start(session, kept, 0);
     this.policy.send({ type: 'call-start', call: call.id, session: session.id, hint, class: commandClass(command) });
     moveTree(pid, session.agent, call.cgroup, session.kept.oomScoreAdj);
     const text = `process ${pid} was running beside the agent without a shell: made a call of its own`;
@@ -416,55 +291,9 @@ export class Engine {
       kind: 'adopted',
       text,
     });
-    this.#watch(session, call);
-    this.watchAdopted(session, call);
+    this.calls.watch(session, call);
+    this.calls.watchAdopted(session, call);
     return call;
-  }
-
-  /** An adopted call ends with the process it began with; nobody knows with what status. */
-  watchAdopted(session: Session, call: Call): void {
-    const ended = () => {
-      if (call.state === 'running' && session.state === 'running') this.#shellEnded(session, call, null, null);
-    };
-    if (call.kept.shim) onGone(call.kept.shim, ended);
-  }
-
-  /** Puts a call that an earlier daemon opened under this engine's care. */
-  takeCall(session: Session, call: Call): void {
-    session.calls.set(call.id, call);
-    session.records.delete(call.id);
-    // whatever the last daemon had paused: its reasons are gone with it
-    if (call.cgroup.read('cgroup.freeze')) call.cgroup.write('cgroup.freeze', false);
-    const { command, environment } = { command: call.kept.command ?? '', environment: undefined };
-    const { hint } = hintOf({ command, environment });
-    const startedAt = performance.now() - (Date.now() - call.kept.start);
-    this.policy.send({
-      type: 'call-start',
-      call: call.id,
-      session: session.id,
-      hint,
-      class: commandClass(command),
-      startedAt,
-    });
-    this.#watch(session, call);
-  }
-
-  /**
-   * The shell has ended. Returns what the agent is told on stderr, possibly nothing, without waiting; the call is finished
-   * afterwards, or lives on in the background as long as it holds a process.
-   */
-  ended(session: Session, call: Call, ended: Ended): string {
-    const { exitCode, signal } = decodeWaitStatus(ended.status);
-    const feedback = this.#shellEnded(session, call, exitCode, signal);
-    if (!feedback) return '';
-    return call.kept.feedbackAs === 'json' ? JSON.stringify({ agentcgroup: feedback }) : feedbackText(feedback);
-  }
-
-  #shellEnded(session: Session, call: Call, exitCode: number | null, signal: string | null): Feedback | undefined {
-    call.shellEnded(exitCode, signal);
-    call.feedback = this.#feedback(call, exitCode !== 0);
-    setImmediate(() => this.settle(session, call).catch((error) => this.#report(error, `finish call ${call.id}`)));
-    return call.feedback;
   }
 
   /** The command of a call that was opened by data has ended. Of one that was killed meanwhile, the record as it is. Throws ACG_NO_CALL. */
@@ -485,102 +314,22 @@ export class Engine {
     if (call.kept.via !== 'sdk' && call.kept.via !== 'mcp')
       throw new AcgError('ACG_BAD_REQUEST', `${id} is not the caller's to end`);
     if (signal !== null) signalNumber(signal as NodeJS.Signals);
-    this.#shellEnded(session, call, exitCode, signal);
+    this.calls.shellEnded(session, call, exitCode, signal);
     // settled in a moment: the answer is of what will come of it
     return { ...this.#status(session, call), state: call.cgroup.populated() ? 'background' : 'ended' };
-  }
-
-  #feedback(call: Call, failed: boolean): Feedback | undefined {
-    call.pauses = this.policy.call(call.id)?.pauses ?? call.pauses;
-    const oomKilled = call.oomKills() > 0;
-    if (oomKilled) call.killedBy ??= 'oom';
-    const paused = call.pauses.throttledMs + call.pauses.frozenMs + (call.kept.heldMs ?? 0) > 0;
-    // nothing happened: spare the reading of counters
-    if (!oomKilled && !failed && !paused) return undefined;
-    const record = call.record('', 'default');
-    const { pausedAtLeast, heldAtLeast } = this.policy.config.feedback;
-    const facts = {
-      oomKilled,
-      pidsLimited: failed && call.pidsLimited(),
-      // unknown of what was adopted
-      exitStatus: record.signal ? 128 + signalNumber(record.signal as NodeJS.Signals) : record.exitCode,
-      peakBytes: record.peakBytes,
-      limitBytes: record.limitBytes,
-      pidsMax: this.policy.call(call.id)?.pidsMax,
-      timeLimitMs: this.policy.config.call.timeLimit,
-      process: record.peakProcess,
-      command: call.kept.command,
-      ...call.pauses,
-      heldMs: call.kept.heldMs,
-      killedBy: call.killedBy,
-      reason: call.killReason,
-    };
-    return feedbackFor(facts, { pausedAtLeast, heldAtLeast });
-  }
-
-  /** After the end of the shell: finishes an empty call, keeps one with processes as a background call. */
-  async settle(session: Session, call: Call): Promise<void> {
-    if (call.state === 'ended' || session.state !== 'running') return;
-    if (call.cgroup.populated()) {
-      call.state = 'background';
-      call.kept.background = true;
-      call.keep();
-      this.policy.send({ type: 'call-background', call: call.id });
-      this.#traces.write(session.id, call.record(session.id, session.kept.tenant));
-      await call.cgroup.waitEmpty();
-    }
-    if (session.state === 'running') await this.finish(session, call);
-  }
-
-  /** The shim is gone without a word (agents kill the process group at their own time limit): the call goes with it. */
-  shimLost(session: Session, call: Call): void {
-    if (call.state !== 'running' || session.state !== 'running') return;
-    call.killedBy ??= 'agent';
-    this.#kill(session, call).catch((error) => this.#report(error, `end call ${call.id}`));
   }
 
   /** Ends one call as a whole, background processes included, and resolves with its record. Throws ACG_NO_CALL. */
   killCall(id: string): Promise<CallRecord> {
     const found = this.findCall(id);
     if (!found) throw new AcgError('ACG_NO_CALL', id);
-    found.call.killedBy ??= 'session';
-    this.#kill(found.session, found.call).catch((error) => this.#report(error, `kill call ${id}`));
+    this.calls.kill(found.session, found.call, 'session');
     return found.call.ended.promise;
   }
 
   #killForPolicy(id: string, reason: KillReason): void {
     const found = this.findCall(id);
-    if (!found) return;
-    found.call.killedBy ??= reason === 'time' ? 'limit' : 'ladder';
-    found.call.killReason = reason;
-    this.#kill(found.session, found.call).catch((error) => this.#report(error, `kill call ${id}`));
-  }
-
-  async #kill(session: Session, call: Call): Promise<void> {
-    call.cgroup.kill();
-    await call.cgroup.waitEmpty();
-    // a shim that is there reports the end itself, with the exit status
-    if (!call.attached || call.state === 'background') await this.finish(session, call);
-  }
-
-  /** Writes the record and removes the cgroup of a call that holds no process any more. Twice is once. */
-  async finish(session: Session, call: Call): Promise<void> {
-    if (call.state === 'ended') return;
-    // a call that ended while no daemon was there, without leaving a note, ended in a way nobody knows
-    if (call.kept.exitCode === undefined) call.shellEnded(null, call.killedBy ? 'SIGKILL' : null);
-    call.pauses = this.policy.call(call.id)?.pauses ?? call.pauses;
-    const record = call.record(session.id, session.kept.tenant);
-    call.state = 'ended';
-    call.unwatch();
-    session.calls.delete(call.id);
-    session.done++;
-    if (record.killedBy !== undefined) session.killed++;
-    session.remember(record);
-    this.#traces.write(session.id, record);
-    // the cgroup goes after its record is kept: a daemon that dies in between leaves it for the next one to record
-    await Promise.all([this.#traces.flush(session.id), this.policy.callEnded(call.id, call.cgroup)]);
-    await call.cgroup.remove();
-    call.ended.resolve(record);
+    if (found) this.calls.kill(found.session, found.call, reason === 'time' ? 'limit' : 'ladder', reason);
   }
 
   #cgroupOf(target: Target): Cgroup | undefined {
@@ -600,7 +349,8 @@ export class Engine {
     this.#explained(explanation);
     const { call: id, session: of, text } = explanation;
     const t = Date.now() - (performance.now() - explanation.t);
-    if (id !== undefined) this.findCall(id)?.call.explanations.push({ t, text });
+    if (id !== undefined && !this.calls.explain(id, { t, text }))
+      this.findCall(id)?.call.explanations.push({ t, text });
     const session = of ?? (id === undefined ? undefined : id.slice(0, id.lastIndexOf('.')));
     if (session === undefined || !this.sessions.has(session)) return;
     const about = { session, ...(id !== undefined && { call: id }) };

@@ -88,7 +88,7 @@ class Connection {
     else if (message.type === 'ended' && held) {
       this.#held = undefined;
       held.call.attached = false;
-      this.#send({ type: 'closed', text: this.#engine.ended(held.session, held.call, message) });
+      this.#send({ type: 'closed', text: this.#engine.calls.ended(held.session, held.call, message) });
     } else if (message.type !== 'started' || !held) throw new AcgError('ACG_PROTOCOL', `${message.type} out of turn`);
   }
 
@@ -139,6 +139,6 @@ class Connection {
     this.#held = undefined;
     if (!held) return;
     held.call.attached = false;
-    this.#engine.shimLost(held.session, held.call);
+    this.#engine.calls.shimLost(held.session, held.call);
   }
 }
