@@ -90,6 +90,7 @@ export const agents: readonly Agent[] = [
       DISABLE_AUTOUPDATER: '1',
       DISABLE_TELEMETRY: '1',
       DISABLE_ERROR_REPORTING: '1',
+      BASH_DEFAULT_TIMEOUT_MS: '600000',
       // it refuses to skip permissions as root without this
       IS_SANDBOX: '1',
     }),
