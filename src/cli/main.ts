@@ -2,6 +2,12 @@ import { Command, CommanderError } from 'commander';
 import { commands } from './commands.ts';
 import { version } from './version.ts';
 
+// a reader that has seen enough (`| head`) is no error
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+
 const program = new Command('agentcgroup')
   .description('The resource controller for sandboxed AI coding agents: every tool call in its own cgroup.')
   .version(version)
