@@ -188,7 +188,11 @@ const InterceptConfig = z.strictObject({
 });
 
 const RecordConfig = z.strictObject({
-  directory: z.string().min(1).default('/var/lib/agentcgroup/traces'),
+  directory: z
+    .string()
+    .startsWith('/')
+    .optional()
+    .describe('where traces go; absent: /var/lib/agentcgroup/traces, or for others than root below ~/.local/state'),
   commands: z
     .enum(['full', 'redacted', 'none'])
     .default('redacted')
@@ -201,16 +205,13 @@ const RecordConfig = z.strictObject({
       '(?<=://[^/\\s:@]+:)[^@\\s/]+(?=@)',
     ])
     .describe('regular expressions; what they match is replaced by "..." when commands is redacted'),
-  keepDays: z.number().int().min(1).max(36_500).default(30).describe('older trace files are deleted'),
-});
-
-const ListenConfig = z.strictObject({
-  socket: z.string().startsWith('/').max(107).default('/run/agentcgroup/api.sock').describe('Unix socket of the API'),
-  http: z
-    .string()
-    .regex(/^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$/, 'expected HOST:PORT')
-    .optional()
-    .describe('also serve API, metrics and dashboard on this address, as in 127.0.0.1:7373'),
+  keepDays: z
+    .number()
+    .int()
+    .min(1)
+    .max(36_500)
+    .default(30)
+    .describe('older trace files are deleted, when the daemon starts and once a day'),
 });
 
 /** The whole file. Parse with `parseConfig`, which turns zod's issues into one readable ACG_CONFIG. */
@@ -228,7 +229,6 @@ export const Config = z.strictObject({
   feedback: FeedbackConfig.prefault({}),
   intercept: InterceptConfig.prefault({}),
   record: RecordConfig.prefault({}),
-  listen: ListenConfig.prefault({}),
 });
 export type Config = z.infer<typeof Config>;
 

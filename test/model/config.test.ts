@@ -46,7 +46,7 @@ test.each<[string, unknown, string]>([
   ['a mode', { mode: 'on' }, 'mode: Invalid option: expected one of "off"|"observe"|"enforce"'],
   ['a tenant name that is a path', { tenants: { '../x': {} } }, 'tenants.../x: letters, digits'],
   ['a regular expression', { record: { redact: ['('] } }, 'record.redact.0: not a regular expression'],
-  ['an address', { listen: { http: 'localhost' } }, 'listen.http: expected HOST:PORT'],
+  ['a key of no section', { listen: { http: 'localhost' } }, 'listen: no such key'],
   [
     'marks the wrong way round',
     { node: { headroom: { low: '1m', critical: '2m' } } },

@@ -54,6 +54,26 @@ Examples:
     });
 
   config
+    .command('reload')
+    .description('Have the running daemon read its configuration again; running calls are not touched.')
+    .option('--run-dir <dir>', "the daemon's folder")
+    .option('--json', 'print the configuration it has now')
+    .addHelpText(
+      'after',
+      `
+The limit of the tree's root (node.memory) stays as it was when the daemon started. SIGHUP does the same.
+
+Example:
+  agentcgroup config check && agentcgroup config reload`,
+    )
+    .action(async (options: { runDir?: string; json?: boolean }) => {
+      const { DaemonClient, daemonPaths } = await import('../../control/client/index.ts');
+      const now = await new DaemonClient(daemonPaths(options).apiSocket).reloadConfig();
+      if (options.json) printJson(now);
+      else process.stdout.write('the configuration was read again\n');
+    });
+
+  config
     .command('schema')
     .description('Print the JSON Schema of agentcgroup.yaml (docs/config.schema.json).')
     .addHelpText(

@@ -49,8 +49,8 @@ Examples:
         return options.dryRun ? { ...config, dryRun: true } : config;
       };
       const daemon = await startDaemon({
-        config: configure(),
-        paths: daemonPaths(options),
+        configure,
+        paths: daemonPaths({ ...options, traceDir: options.traceDir ?? configure().record.directory }),
         version,
         log,
         ...(options.cgroupRoot !== undefined && { cgroupRoot: options.cgroupRoot }),
@@ -71,7 +71,7 @@ Examples:
       process.once('SIGINT', stop);
       process.on('SIGHUP', () => {
         try {
-          daemon.reconfigure(configure());
+          daemon.reconfigure();
           log.info('configuration read again');
         } catch (error) {
           log.error({ err: error }, 'the configuration stays as it was');

@@ -9,8 +9,8 @@ interface Options {
   pids?: number;
   name?: string;
   way: 'auto' | 'mount' | 'env';
-  fail: 'open' | 'closed';
-  signalExit: '128' | 'same';
+  fail?: 'open' | 'closed';
+  signalExit?: '128' | 'same';
   runDir?: string;
   traceDir?: string;
   cgroupRoot?: string;
@@ -48,15 +48,13 @@ export function addRun(program: Command): void {
     )
     .option(
       '--fail <mode>',
-      'without a daemon, shell calls run unlimited (open) or are refused (closed)',
+      'without a daemon, shell calls run unlimited (open) or are refused (closed); default: as configured',
       oneOf('open', 'closed'),
-      'open',
     )
     .option(
       '--signal-exit <mode>',
-      'a call that died of signal N exits with 128+N (128) or dies of N too (same)',
+      'a call that died of signal N exits with 128+N (128) or dies of N too (same); default: as configured',
       oneOf('128', 'same'),
-      '128',
     )
     .option('--run-dir <dir>', "the daemon's folder (default: /run/agentcgroup)")
     .option('--trace-dir <dir>', 'for a daemon that this command starts')

@@ -2,7 +2,7 @@ import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, watc
 import { join } from 'node:path';
 import { Cgroup } from '../../control/cgroup/index.ts';
 import { type DaemonPaths, daemonPaths } from '../../control/daemon/index.ts';
-import { defaultShimConfig, prepareShimDirectory, shimConfigLines } from '../../control/intercept/index.ts';
+import { prepareShimDirectory, type ShimConfig, shimConfigLines } from '../../control/intercept/index.ts';
 import {
   type ExitStatus,
   nativeProgram,
@@ -18,8 +18,9 @@ import { inheritedFds } from './inherited.ts';
 
 export interface RunOptions {
   way: 'auto' | 'mount' | 'env';
-  fail: 'open' | 'closed';
-  signalExit: '128' | 'same';
+  /** As configured for the daemon when absent. */
+  fail?: 'open' | 'closed';
+  signalExit?: '128' | 'same';
   runDir?: string;
   traceDir?: string;
   cgroupRoot?: string;
@@ -50,7 +51,10 @@ export async function runAgent(agent: string[], request: SessionRequest, options
     for (const limit of session.notEnforced) say(`not enforced: ${limit}`);
     let ended: ExitStatus | undefined;
     try {
-      ended = await runIn(session, agent, paths, options, say);
+      const { intercept } = await keeper.client.config();
+      const { fail = intercept.fail, signalExit = intercept.signalExit } = options;
+      const shim = { fail, signalExit, waitMs: intercept.wait };
+      ended = await runIn(session, agent, paths, options.way, shim, say);
     } finally {
       await keeper.ensure();
       await keeper.client.endSession(session.session, { exitCode: ended?.code ?? null, signal: ended?.signal ?? null });
@@ -65,13 +69,14 @@ async function runIn(
   session: SessionStatus,
   agent: string[],
   paths: DaemonPaths,
-  options: RunOptions,
+  way: RunOptions['way'],
+  shim: ShimConfig,
   say: (text: string) => void,
 ): Promise<ExitStatus> {
   const dir = join(paths.runDir, 'sessions', session.session);
   mkdirSync(dir, { recursive: true, mode: 0o755 });
   try {
-    const child = start(session, agent, dir, paths, options);
+    const child = start(session, agent, dir, paths, way, shim);
     const stopReading = sayReport(join(dir, 'report'), say);
     const stop = forwardSignals(child);
     try {
@@ -91,12 +96,18 @@ async function runIn(
 }
 
 /** Starts agentcgroup-enter, born in the agent leaf; it becomes the agent. */
-function start(session: SessionStatus, agent: string[], dir: string, paths: DaemonPaths, options: RunOptions): Spawned {
+function start(
+  session: SessionStatus,
+  agent: string[],
+  dir: string,
+  paths: DaemonPaths,
+  way: RunOptions['way'],
+  config: ShimConfig,
+): Spawned {
   const shim = nativeProgram('agentcgroup-shell');
   const enter = nativeProgram('agentcgroup-enter');
-  const config = { ...defaultShimConfig, fail: options.fail, signalExit: options.signalExit };
   const envDir = join(dir, 'env');
-  if (options.way !== 'mount') prepareShimDirectory(envDir, { shim, socket: paths.shimSocket, shells: SHELLS, config });
+  if (way !== 'mount') prepareShimDirectory(envDir, { shim, socket: paths.shimSocket, shells: SHELLS, config });
   const fds = inheritedFds(isCloseOnExec, openFds());
   const report = openSync(join(dir, 'report'), 'w', 0o600);
   const argv = [
@@ -109,7 +120,7 @@ function start(session: SessionStatus, agent: string[], dir: string, paths: Daem
       '--config',
       shimConfigLines(config).join(';'),
     ],
-    ...['--shells', SHELLS.join(','), '--way', options.way, '--env-dir', envDir],
+    ...['--shells', SHELLS.join(','), '--way', way, '--env-dir', envDir],
     ...[
       '--report-fd',
       String(fds.length),

@@ -18,6 +18,8 @@ export class DaemonKeeper {
   readonly #paths: DaemonPaths;
   readonly #extra: string[];
   #watch: { close(): void } | undefined;
+  /** How the daemon that answered was started: one that takes its place is started the same way. */
+  #arguments: string[] | undefined;
 
   /** `extra`: further arguments of `agentcgroup daemon`. */
   constructor(paths: DaemonPaths, extra: string[]) {
@@ -29,6 +31,7 @@ export class DaemonKeeper {
   /** The answering daemon, started if need be. Throws ACG_NO_DAEMON with the end of its log when it does not come up. */
   async ensure(): Promise<Health> {
     const health = (await this.#ask()) ?? (await this.#start());
+    this.#arguments ??= argumentsOf(health.pid);
     if (!this.#watch) {
       try {
         this.#watch = watchExit({ pid: health.pid }, () => {
@@ -61,16 +64,8 @@ export class DaemonKeeper {
     mkdirSync(runDir, { recursive: true, mode: 0o755 });
     const logFile = join(runDir, 'daemon.log');
     const log = openSync(logFile, 'a', 0o600);
-    const args = [
-      'daemon',
-      '--run-dir',
-      runDir,
-      '--trace-dir',
-      traceDir,
-      '--idle-exit',
-      String(IDLE_SECONDS),
-      ...this.#extra,
-    ];
+    const folders = ['--run-dir', runDir, '--trace-dir', traceDir];
+    const args = this.#arguments ?? ['daemon', ...folders, '--idle-exit', String(IDLE_SECONDS), ...this.#extra];
     const child = spawn(process.execPath, [program, ...args], {
       detached: true,
       stdio: ['ignore', 'ignore', log],
@@ -94,6 +89,17 @@ export class DaemonKeeper {
       'ACG_NO_DAEMON',
       `the one started for this session ended; ${logFile} says: ${lastLine(logFile)}`,
     );
+  }
+}
+
+/** The arguments of `agentcgroup` that made a process a daemon, from `daemon` on; undefined when they cannot be read. */
+function argumentsOf(pid: number): string[] | undefined {
+  try {
+    const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
+    const at = words.indexOf('daemon');
+    return at < 0 ? undefined : words.slice(at);
+  } catch {
+    return undefined;
   }
 }
 

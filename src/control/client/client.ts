@@ -5,6 +5,7 @@ import {
   type CallEnd,
   type CallRequest,
   type CallStatus,
+  type Config,
   type ErrorCode,
   errorTable,
   type Health,
@@ -22,6 +23,15 @@ export class DaemonClient {
 
   health(): Promise<Health> {
     return this.#ask('GET', '/v1/health');
+  }
+
+  config(): Promise<Config> {
+    return this.#ask('GET', '/v1/config');
+  }
+
+  /** The daemon reads its configuration again. ACG_CONFIG when it is wrong; then the old one stays. */
+  reloadConfig(): Promise<Config> {
+    return this.#ask('POST', '/v1/config/reload', {});
   }
 
   createSession(session: SessionRequest): Promise<SessionStatus> {

@@ -99,7 +99,10 @@ async function resumeCall(
   }
   if (call.kept.via === 'adopted') return engine.calls.watchAdopted(session, call);
   const { shim } = call.kept;
-  if (!call.cgroup.populated() && !(shim && isAlive(shim))) return engine.calls.finish(session, call);
+  if (!call.cgroup.populated() && !(shim && isAlive(shim))) {
+    if (await engine.calls.discard(session, call)) return;
+    return engine.calls.finish(session, call);
+  }
   if (!shim || !isAlive(shim)) return engine.calls.shimLost(session, call);
   // it reconnects and reports the end; when it is gone without that, it may still have left a note
   onGone(shim, () => {

@@ -16,6 +16,7 @@ import {
   CallEnd,
   CallRequest,
   CallStatus,
+  type Config,
   Health,
   SessionRequest,
   SessionStatus,
@@ -27,6 +28,7 @@ import type { Engine } from './engine.ts';
 export interface ApiSources {
   engine: Engine;
   health(): z.infer<typeof Health>;
+  reconfigure(): Config;
   version: string;
   log: FastifyBaseLogger;
 }
@@ -62,6 +64,8 @@ export async function buildApi(sources: ApiSources): Promise<FastifyInstance> {
   const routes = app.withTypeProvider<ZodTypeProvider>();
 
   routes.get('/v1/health', { schema: { response: { 200: Health } } }, () => sources.health());
+  routes.get('/v1/config', { schema: { response: { 200: z.looseObject({}) } } }, () => engine.policy.config);
+  routes.post('/v1/config/reload', { schema: { response: { 200: z.looseObject({}) } } }, () => sources.reconfigure());
   routes.get('/v1/openapi.json', { schema: { hide: true } }, () => app.swagger());
 
   routes.get('/v1/sessions', { schema: { response: { 200: z.array(SessionStatus) } } }, () =>

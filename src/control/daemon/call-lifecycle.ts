@@ -186,6 +186,20 @@ export class CallLifecycle {
     }
   }
 
+  /**
+   * Takes back a call that was made but never begun: the daemon died before its answer reached the shim, which asks again.
+   * It leaves no record. False when something has run in it.
+   */
+  async discard(session: Session, call: Call): Promise<boolean> {
+    if (call.attached || call.cgroup.populated() || (call.cgroup.read('cpu.stat')?.usageUsec ?? 0) > 0) return false;
+    call.state = 'ended';
+    call.unwatch();
+    session.calls.delete(call.id);
+    this.#policy.send({ type: 'call-end', call: call.id });
+    await call.cgroup.remove();
+    return true;
+  }
+
   /** Puts a call that an earlier daemon opened under this engine's care. */
   takeCall(session: Session, call: Call): void {
     session.calls.set(call.id, call);

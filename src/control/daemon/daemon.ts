@@ -11,7 +11,7 @@ import { holdAlone } from './lock.ts';
 import { Sampler } from './sampler.ts';
 import { serveShims } from './shim-server.ts';
 import { Strays } from './strays.ts';
-import { TraceStore } from './trace-store.ts';
+import { deleteOldTraces, TraceStore } from './trace-store.ts';
 
 export interface DaemonOptions {
   paths: DaemonPaths;
@@ -19,15 +19,16 @@ export interface DaemonOptions {
   log: Logger;
   /** --cgroup-root: where our tree stands. Found when absent. */
   cgroupRoot?: string;
-  config: Config;
+  /** Reads the configuration: at the start, and again when told to. Throws ACG_CONFIG. */
+  configure(): Config;
   /** memory.max of the whole tree: what all tenants may use together. Instead of the configured node.memory. */
   nodeMemoryBytes?: number;
 }
 
 export interface Daemon {
   health(): Health;
-  /** Takes a new configuration, running calls untouched. The limit of the tree's root stays as it was at the start. */
-  reconfigure(config: Config): void;
+  /** Reads the configuration again, running calls untouched. The limit of the tree's root stays as it was at the start. Throws ACG_CONFIG. */
+  reconfigure(): Config;
   /** Stops serving. Sessions and calls go on; the next daemon re-adopts them. */
   close(): Promise<void>;
 }
@@ -38,6 +39,7 @@ export interface Daemon {
  */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const { paths, log, version } = options;
+  const config = options.configure();
   const start = Date.now();
   await using cleanup = new AsyncDisposableStack();
   mkdirSync(paths.runDir, { recursive: true, mode: 0o755 });
@@ -51,7 +53,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 
   const report = (error: unknown, doing: string) => log.error({ err: error }, `could not ${doing}`);
   const notes = root.missing.map(({ controller, why }) => `no ${controller} controller: ${why}`);
-  const limit = options.nodeMemoryBytes ?? options.config.node.memory;
+  const limit = options.nodeMemoryBytes ?? config.node.memory;
   if (limit !== 'auto') {
     const written = await root.cgroup.writeSlowly('memory.max', limit);
     if (!written.enforced) notes.push(`${written.file}: ${written.why}`);
@@ -63,17 +65,19 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     tier: 'cgroup' as const,
   };
   const traces = new TraceStore(paths.traceDir, node, report);
-  const engine = new Engine(
-    root,
-    traces,
-    options.config,
-    capacityOf(root.cgroup, options.config),
-    report,
-    (explanation) => log.info(explanation, explanation.text),
+  const engine = new Engine(root, traces, config, capacityOf(root.cgroup, config), report, (explanation) =>
+    log.info(explanation, explanation.text),
   );
   const adoption = await adoptTree(engine, (session) => traces.calls(session), report);
   if (adoption.sessions || adoption.removed.length) log.info(adoption, 'took over what an earlier daemon left');
 
+  const tidy = () => {
+    const gone = deleteOldTraces(paths.traceDir, engine.policy.config.record.keepDays);
+    if (gone.length > 0) log.info({ files: gone }, 'deleted old traces');
+  };
+  tidy();
+  const daily = setInterval(tidy, 86_400_000).unref();
+  cleanup.defer(() => clearInterval(daily));
   const sampler = new Sampler(engine, traces, report);
   cleanup.defer(() => sampler.close());
   const strays = new Strays(engine, report);
@@ -93,14 +97,18 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   });
   const shims = await serveShims(paths.shimSocket, engine, report);
   cleanup.defer(() => void shims.close());
+  const reconfigure = () => {
+    const again = options.configure();
+    engine.policy.send({ type: 'config', config: again });
+    return again;
+  };
   // requests are not logged one by one: the trace holds what they did
-  const app = await buildApi({ engine, health, version, log: log.child({}, { level: 'warn' }) });
+  const app = await buildApi({ engine, health, reconfigure, version, log: log.child({}, { level: 'warn' }) });
   cleanup.defer(() => app.close());
   await listen(app, paths.apiSocket);
   cleanup.defer(() => engine.release());
   log.info({ cgroupRoot: root.cgroup.path, runDir: paths.runDir, traceDir: paths.traceDir, notes }, 'ready');
   const running = cleanup.move();
-  const reconfigure = (config: Config) => engine.policy.send({ type: 'config', config });
   return { health, reconfigure, close: () => running.disposeAsync() };
 }
 

@@ -193,6 +193,10 @@ export class Engine {
     const { session, inCall } = this.#whereIs(shimPid);
     if (inCall) return { verdict: 'plain' };
     if (session.state !== 'running') throw new AcgError('ACG_NO_SESSION', `${session.id} is ending`);
+    const shim = identify(shimPid);
+    for (const other of session.calls.values())
+      if (shim && other.kept.shim?.pid === shimPid && other.kept.shim.startTicks === shim.startTicks)
+        await this.calls.discard(session, other);
     const asked = askedOf(request, session.kept.argv);
     const call = await this.calls.begin(
       session,
@@ -203,7 +207,7 @@ export class Engine {
         cwd: request.cwd,
         via: 'shim',
         feedbackAs: request.env.AGENTCGROUP_FEEDBACK === 'json' ? 'json' : undefined,
-        holder: identify(shimPid),
+        holder: shim,
       },
       signal,
     );

@@ -1,4 +1,5 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { type CallRecord, type SessionRecord, TRACE_VERSION, type TraceRecord } from '../../model/index.ts';
 import { readTrace, TraceWriter, tracePath } from '../../trace/index.ts';
 import type { KeptSession } from './kept.ts';
@@ -81,4 +82,14 @@ export class TraceStore {
     for await (const { record } of readTrace(path, bad)) if (record.type === 'call') calls.set(record.call, record);
     return [...calls.values()];
   }
+}
+
+/** Deletes trace files that nobody has written to for so many days. Returns their names. */
+export function deleteOldTraces(directory: string, keepDays: number, now = Date.now()): string[] {
+  if (!existsSync(directory)) return [];
+  const old = readdirSync(directory)
+    .filter((name) => name.endsWith('.ndjson'))
+    .filter((name) => now - statSync(join(directory, name)).mtimeMs > keepDays * 86_400_000);
+  for (const name of old) rmSync(join(directory, name), { force: true });
+  return old;
 }

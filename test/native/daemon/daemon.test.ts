@@ -1,4 +1,5 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { cannotRun, cgroup2Mount } from '../scratch.ts';
@@ -102,6 +103,23 @@ describe.skipIf(cannotRun)(`the daemon${cannotRun ? ` (${cannotRun})` : ''}`, ()
     ]);
     await session.shell('exit 0').ended;
     expect((await session.calls()).at(-1)?.call).toBe('kept.5');
+  });
+
+  test('the configuration is read again on request, and stays as it was when the new one is wrong', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'acg-config-'));
+    const file = join(dir, 'a.yaml');
+    try {
+      writeFileSync(file, 'call: { pids: 100 }\n');
+      await using daemon = await TestDaemon.start(cgroup2Mount()!, ['--config', file]);
+      expect((await daemon.client.config()).call.pids).toBe(100);
+      writeFileSync(file, 'call: { pids: 200 }\n');
+      expect((await daemon.client.reloadConfig()).call.pids).toBe(200);
+      writeFileSync(file, 'call: { pids: many }\n');
+      await expect(daemon.client.reloadConfig()).rejects.toMatchObject({ code: 'ACG_CONFIG' });
+      expect((await daemon.client.config()).call.pids).toBe(200);
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
   });
 
   test('the session ends with the process that owns it', async () => {
