@@ -326,7 +326,8 @@ export class CallLifecycle {
     this.#traces.write(session.id, record);
     // the cgroup goes after its record is kept: a daemon that dies in between leaves it for the next one to record
     await Promise.all([this.#traces.flush(session.id), this.#policy.callEnded(call.id, call.cgroup)]);
-    await call.cgroup.remove();
+    // one rmdir as a rule; a call that made cgroups of its own takes longer
+    if (!call.cgroup.tryRemove()) await call.cgroup.remove();
     call.ended.resolve(record);
   }
 }

@@ -41,7 +41,9 @@ class Connection {
   #held: { session: Session; call: Call } | undefined;
   /** Ends the connection of a client that is slow, or does not hang up after it was refused. */
   #deadline: NodeJS.Timeout;
-  /** Set once the shim has asked to run a command; aborted when it hangs up. */
+  /** A connection asks once. */
+  #asked = false;
+  /** Set while the shim's question is open; aborted when it hangs up. */
   #asking: AbortController | undefined;
 
   constructor(socket: Socket, engine: Engine, report: (error: unknown, doing: string) => void) {
@@ -83,8 +85,8 @@ class Connection {
 
   #handle(message: ShimMessage): void {
     const held = this.#held;
-    if (message.type === 'open' && !held && !this.#asking) this.#open(message).catch((error) => this.#refuse(error));
-    else if (message.type === 'resume' && !held && !this.#asking) this.#resume(message.call);
+    if (message.type === 'open' && !held && !this.#asked) this.#open(message).catch((error) => this.#refuse(error));
+    else if (message.type === 'resume' && !held && !this.#asked) this.#resume(message.call);
     else if (message.type === 'ended' && held) {
       this.#held = undefined;
       held.call.attached = false;
@@ -93,12 +95,17 @@ class Connection {
   }
 
   async #open(message: Extract<ShimMessage, { type: 'open' }>): Promise<void> {
-    this.#asking = new AbortController();
+    this.#asked = true;
+    const asking = new AbortController();
+    this.#asking = asking;
     // the answer may take as long as the policy lets a call wait
     clearTimeout(this.#deadline);
     // a shim that hears nothing takes the daemon for dead; one that is told to wait, waits
     const late = setTimeout(() => this.#send({ type: 'queued' }), LATE_MS);
-    const opening = await this.#engine.open(this.#pid, message, this.#asking.signal).finally(() => clearTimeout(late));
+    const opening = await this.#engine.open(this.#pid, message, asking.signal).finally(() => {
+      clearTimeout(late);
+      this.#asking = undefined;
+    });
     if (opening.verdict === 'plain') {
       this.#send({ type: 'opened', verdict: 'plain', call: 'none' });
       return;
