@@ -12,7 +12,7 @@ export const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'
 const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
 const mirror = /\bhttps?:\/\/\S+\/debian\/?(?=\s|$)/;
 
-/** The machine's own Debian mirror, from its apt sources (either format); the public one if they name none. */
+/** The machine's own Debian mirror, from its apt sources (either format). Throws when they name none. */
 export function mirrorUri() {
   const folder = '/etc/apt/sources.list.d';
   const files = existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : [];
@@ -21,7 +21,7 @@ export function mirrorUri() {
     const found = lines.filter((line) => !line.trimStart().startsWith('#')).find((line) => mirror.test(line));
     if (found) return mirror.exec(found)[0];
   }
-  return 'http://deb.debian.org/debian';
+  throw new Error("this machine's apt sources name no Debian mirror");
 }
 
 function run(command, args, options = {}) {

@@ -14,7 +14,6 @@ import { requirePackages } from './packages.ts';
 /** Debian's newest kernel built for its stable release, then the newest there is. */
 const suites = ['trixie-backports', 'sid'];
 const metapackage = 'linux-image-cloud-amd64';
-const defaultMirror = 'http://deb.debian.org/debian';
 
 /**
  * Puts Debian's newest cloud kernel into the cache as `kernels/stock-RELEASE/`: taken out of its packages, installed
@@ -93,7 +92,9 @@ async function machineMirror(): Promise<string> {
     if (file.endsWith('.list')) sources.push(...parseOneLineSources(await readFile(file, 'utf8')));
     else if (file.endsWith('.sources')) sources.push(...parseDeb822Sources(await readFile(file, 'utf8')));
   }
-  return (codename && debianMirror(sources, codename)) || defaultMirror;
+  const mirror = codename && debianMirror(sources, codename);
+  if (!mirror) throw new AcgError('ACG_LAB_KERNEL', "this machine's apt sources name no Debian mirror");
+  return mirror;
 }
 
 type Apt = (program: 'apt-get' | 'apt-cache', args: string[], cwd?: string) => Promise<Buffer>;
