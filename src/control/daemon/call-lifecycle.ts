@@ -1,4 +1,4 @@
-import { AcgError, type CallRecord, type Feedback } from '../../model/index.ts';
+import { AcgError, type CallRecord, type Feedback, redactCommand } from '../../model/index.ts';
 import type { Ended } from '../intercept/index.ts';
 import { setXattr, signalNumber } from '../native/index.ts';
 import { commandClass, feedbackFor, feedbackText, hintOf, hintRecord, type KillReason } from '../policy/index.ts';
@@ -6,7 +6,6 @@ import { Call, type Controllers, createCallCgroup } from './call.ts';
 import { CALL_XATTR, type KeptCall } from './kept.ts';
 import type { PolicyDriver } from './policy-driver.ts';
 import { decodeWaitStatus, onGone } from './processes.ts';
-import { redactor } from './redact.ts';
 import { delegate, type Session } from './session.ts';
 import type { TraceStore } from './trace-store.ts';
 import { measured, policyUsage, readUsage } from './usage.ts';
@@ -89,7 +88,7 @@ export class CallLifecycle {
       number,
       start: Date.now(),
       tool: beginning.tool,
-      command: redactor(this.#policy.config.record)(command),
+      command: redactCommand(command, this.#policy.config.record),
       cwd: beginning.cwd || undefined,
       agentCallId: beginning.agentCallId,
       agentSessionId: beginning.agentSessionId,

@@ -7,6 +7,7 @@ import {
   type CallRequest,
   type CallStatus,
   type Config,
+  redactCommand,
   type SessionRequest,
   type SessionStatus,
 } from '../../model/index.ts';
@@ -27,7 +28,6 @@ import { CallLifecycle } from './call-lifecycle.ts';
 import type { KeptCall } from './kept.ts';
 import { PolicyDriver } from './policy-driver.ts';
 import { cgroupDirectoryOf, commandLine, identify, moveTree, onGone } from './processes.ts';
-import { redactor } from './redact.ts';
 import { createSession, type Session } from './session.ts';
 import type { TraceStore } from './trace-store.ts';
 import { measured } from './usage.ts';
@@ -246,7 +246,7 @@ export class Engine {
       session: session.id,
       tenant: session.kept.tenant,
       tool,
-      command: command === undefined ? undefined : redactor(this.policy.config.record)(command),
+      command: command === undefined ? undefined : redactCommand(command, this.policy.config.record),
       cwd,
       agentCallId,
       agentSessionId,
@@ -277,7 +277,7 @@ export class Engine {
       number,
       start: Date.now(),
       tool: 'process',
-      command: redactor(this.policy.config.record)(command),
+      command: redactCommand(command, this.policy.config.record),
       cwd,
       via: 'adopted',
       shim: root,
