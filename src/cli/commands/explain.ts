@@ -1,8 +1,8 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { AcgError, type CallRecord, formatSize, Name } from '../../model/index.ts';
-import { oneLine, printJson } from '../print.ts';
+import { AcgError, type CallRecord, Name } from '../../model/index.ts';
+import { printJson } from '../print.ts';
 
 interface Options {
   runDir?: string;
@@ -31,7 +31,10 @@ Examples:
       const call = (await asked(new DaemonClient(paths.apiSocket), id)) ?? (await recorded(paths.traceDir, id));
       if (!call) throw new AcgError('ACG_NO_CALL', id);
       if (options.json) printJson(call);
-      else process.stdout.write(`${story(call)}\n`);
+      else {
+        const { explainCall } = await import('../../control/policy/index.ts');
+        process.stdout.write(`${explainCall(call).join('\n')}\n`);
+      }
     });
 }
 
@@ -57,23 +60,4 @@ async function recorded(directory: string, id: string): Promise<CallRecord | und
     if (found) return found;
   }
   return undefined;
-}
-
-function story(call: CallRecord): string {
-  const at = (t: number) => `${((t - call.start) / 1000).toFixed(2).padStart(8)} s  `;
-  const lines = [`${call.call}  ${oneLine(call.command ?? '(command not recorded)')}`, ''];
-  const facts: { t: number; text: string }[] = [{ t: call.start, text: 'asked for' }];
-  if (call.hint) facts.push({ t: call.start, text: `hint: ${JSON.stringify(call.hint)}` });
-  for (const error of call.hintErrors ?? []) facts.push({ t: call.start, text: `hint ignored: ${error}` });
-  facts.push(...(call.explanations ?? []));
-  if (call.end !== undefined) {
-    const how = call.signal ?? `exit status ${call.exitCode}`;
-    const why = call.killedBy ? `, ended by: ${call.killedBy}` : '';
-    const peak = call.peakBytes === undefined ? '' : `, peak ${formatSize(call.peakBytes)}`;
-    facts.push({ t: call.end, text: `ended with ${how}${why}${peak}` });
-  }
-  for (const { t, text } of facts.toSorted((a, b) => a.t - b.t)) lines.push(at(t) + text);
-  if (!call.explanations?.length) lines.push('', 'Nothing had to be decided about it.');
-  if (call.feedback) lines.push('', `The agent was told: ${call.feedback.text} ${call.feedback.advice}`);
-  return lines.join('\n');
 }

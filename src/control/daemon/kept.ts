@@ -1,6 +1,6 @@
 /**
  * What must survive the daemon: kept as user xattrs on the cgroups themselves, so that it lives exactly as long as what it
- * describes. The next daemon reads these and nothing else.
+ * describes. The next daemon reads these, and ended calls from the traces.
  */
 import { z } from 'zod';
 import { Name, Priority } from '../../model/index.ts';
