@@ -1,6 +1,6 @@
 // `npm test`: types, lint, then every test; ends with one line that counts them. Names after `--` choose test files or projects.
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, globSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -17,12 +17,9 @@ for (const [name, args] of [
   count[ok ? 'passed' : 'failed']++;
 }
 
-/**
- * One run of vitest; resolves with whether it passed. What runs beside the first keeps its output in a file until the first
- * has ended, so that both can be read.
- */
+/** One run of vitest; resolves with whether it passed. `output`: a file descriptor, or 'inherit'. */
 function vitest(name, args, output) {
-  const report = join(dir, `${name}.json`);
+  const report = join(dir, `${name.replaceAll('/', '-')}.json`);
   const all = [
     'node_modules/vitest/vitest.mjs',
     'run',
@@ -50,18 +47,31 @@ function vitest(name, args, output) {
   });
 }
 
+/** Files that boot kernels, those of the folder itself first: they take longest. */
+const labFiles = globSync('test/lab/**/*.test.ts').sort((a, b) => a.split('/').length - b.split('/').length);
+let ok = true;
+
+/** Runs lab test files until none is left. Output is kept until the file has ended: two of these may run at a time. */
+async function labTests() {
+  for (let file = labFiles.shift(); file !== undefined; file = labFiles.shift()) {
+    const output = join(dir, `${labFiles.length}.log`);
+    ok = (await vitest(file, ['--project', 'lab', '--passWithNoTests', file], openSync(output, 'w'))) && ok;
+    appendFileSync(join(dir, 'lab.log'), readFileSync(output));
+  }
+}
+
 const chosen = process.argv.slice(2);
-let ok;
 if (chosen.length > 0) ok = await vitest('chosen', chosen, 'inherit');
 else {
-  // an emulated guest keeps one processor busy: the rest of the tests have the others
-  const file = join(dir, 'lab.log');
-  const log = openSync(file, 'w');
-  const lab = vitest('lab', ['--project', 'lab'], log);
-  const rest = await vitest('other', ['--project', 'unit', '--project', 'native', '--project', 'agents'], 'inherit');
+  // an emulated guest keeps one processor busy: the other tests have the rest, and guests have that too when they are done
+  const others = ['--project', 'unit', '--project', 'native', '--project', 'agents'];
+  const thenLab = async () => {
+    ok = (await vitest('other', others, 'inherit')) && ok;
+    await labTests();
+  };
+  await Promise.all([labTests(), thenLab()]);
   process.stdout.write('\nthe lab tests, run beside these:\n');
-  ok = (await lab) && rest;
-  process.stdout.write(readFileSync(file));
+  process.stdout.write(readFileSync(join(dir, 'lab.log')));
 }
 if (!ok && count.failed === 0) count.failed = 1;
 rmSync(dir, { recursive: true, force: true });
