@@ -1,27 +1,11 @@
-/** The q-quantile of sorted numbers, linear between neighbours. */
-export function quantile(sorted: readonly number[], q: number): number {
-  const at = (sorted.length - 1) * q;
-  const low = sorted[Math.floor(at)]!;
-  return low + (sorted[Math.ceil(at)]! - low) * (at - Math.floor(at));
-}
+import { bootstrap, median, quantileOfSorted as quantile } from '../src/study/statistics/index.ts';
 
-export const median = (values: readonly number[]): number =>
-  quantile(
-    values.toSorted((a, b) => a - b),
-    0.5,
-  );
+export { median, quantile };
 
 /** 95 % interval of a statistic by the bootstrap (2000 resamples, always the same ones). */
 export function interval(values: readonly number[], statistic = median): [number, number] {
-  let state = 1;
-  const random = () => {
-    state = (state * 48271) % 2147483647; // Lehmer's generator, MINSTD
-    return state / 2147483647;
-  };
-  const found = Array.from({ length: 2000 }, () =>
-    statistic(values.map(() => values[Math.floor(random() * values.length)]!)),
-  ).sort((a, b) => a - b);
-  return [quantile(found, 0.025), quantile(found, 0.975)];
+  const { low, high } = bootstrap(values, statistic);
+  return [low, high];
 }
 
 /** "12.3 [11.9, 12.8]": a statistic and its interval. */

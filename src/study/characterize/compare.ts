@@ -1,6 +1,6 @@
+import { quantileOfSorted, seeded } from '../statistics/index.ts';
 import type { Definition, Over, Share } from './define/definition.ts';
 import type { Finding } from './findings.ts';
-import { quantileOfSorted, seeded } from './measure/numbers.ts';
 import type { Store } from './store.ts';
 
 /** One figure of two sets, and how sure the difference is. Sound forms only. */

@@ -1,5 +1,5 @@
+import { quantile, seeded } from '../statistics/index.ts';
 import type { Course } from './measure/course.ts';
-import { quantile, seeded } from './measure/numbers.ts';
 
 /**
  * How many sessions fit on a node. Sessions are drawn from the traces at random (with replacement) and run side by side,

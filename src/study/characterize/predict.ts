@@ -1,4 +1,4 @@
-import { quantileOfSorted } from './measure/numbers.ts';
+import { quantileOfSorted } from '../statistics/index.ts';
 
 /**
  * How badly history predicts the next command. Each predictor gives a limit that 95 of 100 commands should stay under;

@@ -14,10 +14,10 @@ import {
   longestRun,
   timeMean,
 } from '../../../src/study/characterize/measure/memory.ts';
-import { pearson, quantile, seeded } from '../../../src/study/characterize/measure/numbers.ts';
 import { intervalCpu, lifetimeAverageFalls, seriesOf } from '../../../src/study/characterize/measure/series.ts';
 import { defaultThresholds, measureSession } from '../../../src/study/characterize/measure/session.ts';
 import { podmanText, slicedMegabytes } from '../../../src/study/characterize/measure/sizes.ts';
+import { pearson, quantile, seeded } from '../../../src/study/statistics/index.ts';
 
 const call = (start: number, end: number, extra: Partial<CallRecord> = {}): CallRecord => ({
   type: 'call',

@@ -1,10 +1,9 @@
+import { barFigure, curveFigure, type Figure } from '../../report/index.ts';
 import { lookup } from '../contrast.ts';
 import { commandClasses } from '../measure/classes.ts';
 import type { Store } from '../store.ts';
 import type { Study } from '../study.ts';
-import { barFigure } from './bars.ts';
-import { curveFigure, curves, inOrder } from './curves.ts';
-import type { Figure } from './figure.ts';
+import { curves, inOrder } from './curves.ts';
 import { progressFigures } from './progress.ts';
 import { provisioningFigures } from './provisioning.ts';
 import { trajectory } from './trajectory.ts';

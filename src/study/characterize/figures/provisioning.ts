@@ -1,8 +1,7 @@
+import { barFigure, curveFigure, type Figure } from '../../report/index.ts';
 import type { Store } from '../store.ts';
 import type { Study } from '../study.ts';
-import { barFigure } from './bars.ts';
-import { curveFigure, curves, inOrder } from './curves.ts';
-import type { Figure } from './figure.ts';
+import { curves, inOrder } from './curves.ts';
 
 /** What limits per container cost, what bands per call would save, how well history predicts. */
 export async function provisioningFigures(store: Store, study: Study, sets: readonly string[]): Promise<Figure[]> {

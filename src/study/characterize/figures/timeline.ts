@@ -1,6 +1,5 @@
+import { emptyFigure, type Figure, faint, frame, ink, isNarrow, short, valueAxis } from '../../report/index.ts';
 import type { AnswerRow, Store } from '../store.ts';
-import { emptyFigure, type Figure } from './figure.ts';
-import { faint, frame, ink, isNarrow, short, valueAxis } from './style.ts';
 
 /** What the interactive time line shows of one session. Short keys: there may be many. */
 export interface TimelineSession {

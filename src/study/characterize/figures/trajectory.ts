@@ -1,6 +1,14 @@
+import {
+  colourOf,
+  dashOf,
+  emptyFigure,
+  type Figure,
+  frame,
+  isNarrow,
+  legendHeight,
+  valueAxis,
+} from '../../report/index.ts';
 import type { Store } from '../store.ts';
-import { emptyFigure, type Figure } from './figure.ts';
-import { colourOf, dashOf, frame, isNarrow, legendHeight, valueAxis } from './style.ts';
 
 const bins = 50;
 

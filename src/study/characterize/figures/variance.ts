@@ -1,7 +1,14 @@
+import {
+  barFigure,
+  colourOf,
+  emptyFigure,
+  type Figure,
+  faint,
+  frame,
+  isNarrow,
+  valueAxis,
+} from '../../report/index.ts';
 import type { Store } from '../store.ts';
-import { barFigure } from './bars.ts';
-import { emptyFigure, type Figure } from './figure.ts';
-import { colourOf, faint, frame, isNarrow, valueAxis } from './style.ts';
 
 /** The same task: under two models, and run again. */
 export async function varianceFigures(store: Store, sets: readonly string[]): Promise<Figure[]> {

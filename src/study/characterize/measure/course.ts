@@ -1,4 +1,4 @@
-import { seeded } from './numbers.ts';
+import { seeded } from '../../statistics/index.ts';
 
 /** Memory and CPU of one session over time, for simulations: seconds since its first sample, MB, % of one core. */
 export interface Course {

@@ -1,4 +1,4 @@
-import { mean, quantile } from './numbers.ts';
+import { mean, quantile } from '../../statistics/index.ts';
 
 /** Memory values of one session, MB, without samples taken after the container had gone; `t` in seconds. */
 export interface Memory {

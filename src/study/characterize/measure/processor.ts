@@ -1,6 +1,6 @@
 import type { SampleRecord } from '../../../model/index.ts';
+import { mean, pearson } from '../../statistics/index.ts';
 import type { TaskRow } from '../tables.ts';
-import { mean, pearson } from './numbers.ts';
 import { lifetimeAverageFalls, type Series } from './series.ts';
 
 /** The processor columns of a session's row. */

@@ -1,9 +1,9 @@
 import type { ImportedSession } from '../../../trace/index.ts';
+import { mean } from '../../statistics/index.ts';
 import type { BurstRow, CallRow, GroupRow, SampleRow, TaskRow } from '../tables.ts';
 import { callRows, groupRow, inSourceOrder, isCommand, runsOf, testRepeats } from './calls.ts';
 import { covered, holds, type Interval, merge } from './intervals.ts';
 import { bandOf, earlyMean, held, idleLevel, indexOfMaximum, longestRun, type Memory, timeMean } from './memory.ts';
-import { mean } from './numbers.ts';
 import { processorOf } from './processor.ts';
 import { burstRows, sampleRows } from './rows.ts';
 import { type Series, seriesOf } from './series.ts';

@@ -1,17 +1,10 @@
 /**
- * What runs in the reader's browser: the theme switch, and the time line over the inlined ECharts. Plain script text, no
+ * What runs in the reader's browser: opening and closing findings, and the time line over the inlined ECharts. Plain script text, no
  * template: data comes from JSON blocks of the page. Commands and task names are set as text, never as markup.
  */
 export const client = String.raw`
 (() => {
   const root = document.documentElement;
-  const dark = () => root.dataset.theme ? root.dataset.theme === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches;
-  const repaint = [];
-  document.getElementById('theme').addEventListener('click', () => {
-    root.dataset.theme = dark() ? 'light' : 'dark';
-    for (const f of repaint) f();
-  });
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => { for (const f of repaint) f(); });
   const all = document.getElementById('open-all');
   all.addEventListener('click', () => {
     const open = all.getAttribute('aria-pressed') !== 'true';
@@ -77,7 +70,7 @@ export const client = String.raw`
       ],
     }, true);
   };
-  repaint.push(paint);
+  window.repaint.push(paint);
 
   const choose = () => {
     session = sessions[Number(select.value)];

@@ -1,19 +1,25 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import {
+  csv,
+  csvLink,
+  document,
+  escapeXml as esc,
+  type Figure,
+  figurePart,
+  inScript,
+  section,
+  shown,
+  table,
+} from '../../report/index.ts';
 import { everything } from '../define/evaluate.ts';
 import { evaluationSet } from '../evaluation.ts';
-import { escapeXml as esc, themedSvg } from '../figures/draw.ts';
-import { csv, type Figure } from '../figures/figure.ts';
 import { kindColours, type TimelineSession } from '../figures/timeline.ts';
 import type { Finding } from '../findings.ts';
 import { sources } from '../published.ts';
 import type { Study } from '../study.ts';
 import { client } from './client.ts';
-import { css } from './style.ts';
-import { partName, partsOf, shown, spreadText, topicTitles } from './texts.ts';
-
-const wide = 840;
-const narrow = 380;
+import { partName, partsOf, spreadText, topicTitles } from './texts.ts';
 
 /** The whole report as one HTML document that needs nothing else. */
 export async function page(
@@ -37,50 +43,23 @@ export async function page(
     section('left-out', 'What was left out', leftOutPart(study)),
     section('method', 'How it was computed', methodPart(study)),
   ];
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data: blob:">
-<title>Agent sessions, characterised</title>
-<style>${css}</style>
-</head>
-<body>
-<header>
-<h1>Agent sessions, characterised</h1>
-<nav aria-label="Sections"><a href="#mismatches">Mismatches</a><a href="#workloads">Other workloads</a><a href="#timeline-section">Time line</a><a href="#figures">Figures</a><a href="#findings">Findings</a>${study.comparison ? '<a href="#comparison">Comparison</a>' : ''}<a href="#method">Method</a><button id="theme" type="button">Light or dark</button></nav>
-</header>
-<main>
-${sections.join('\n')}
-</main>
-<script type="application/json" id="timeline-data">${inScript({ sessions, colours: kindColours })}</script>
+  return document({
+    title: 'Agent sessions, characterised',
+    nav: [
+      ['mismatches', 'Mismatches'],
+      ['workloads', 'Other workloads'],
+      ['timeline-section', 'Time line'],
+      ['figures', 'Figures'],
+      ['findings', 'Findings'],
+      ...(study.comparison ? [['comparison', 'Comparison'] as [string, string]] : []),
+      ['method', 'Method'],
+    ],
+    body: sections.join('\n'),
+    after: `<script type="application/json" id="timeline-data">${inScript({ sessions, colours: kindColours })}</script>
 <script>${echarts.replaceAll('</script', '<\\/script')}</script>
-<script>${client}</script>
-</body>
-</html>
-`;
+<script>${client}</script>`,
+  });
 }
-
-const section = (id: string, title: string, body: string) =>
-  `<section id="${id}"><h2>${esc(title)}</h2>\n${body}</section>`;
-
-/** JSON that cannot end its script element. */
-const inScript = (value: unknown) => JSON.stringify(value).replaceAll('<', '\\u003c');
-
-/** On a phone each row becomes a card, its cells labelled with the heads. Cells are markup; heads too. */
-const table = (head: string[], rows: string[][], numeric: boolean[] = []) => {
-  const label = (i: number) => head[i]!.replace(/<[^>]*>/g, '').replaceAll('"', '&quot;');
-  const cell = (c: string, i: number) => `<td${numeric[i] ? ' class="num"' : ''} data-label="${label(i)}">${c}</td>`;
-  return `<div class="scroll"><table class="cards"><thead><tr>${head
-    .map((h, i) => `<th scope="col"${numeric[i] ? ' class="num"' : ''}>${h}</th>`)
-    .join(
-      '',
-    )}</tr></thead><tbody>${rows.map((r) => `<tr>${r.map(cell).join('')}</tr>`).join('')}</tbody></table></div>`;
-};
-
-const csvLink = (name: string, text: string) =>
-  `<a download="${esc(name)}.csv" href="data:text/csv;charset=utf-8,${encodeURIComponent(text)}">CSV</a>`;
 
 function intro(study: Study): string {
   return `<p>${study.gathered.used} of ${study.gathered.sessions} sessions count. Most findings have two forms: <b>paper</b>, by the rule of the AgentCgroup paper (arXiv 2602.09345), and <b>sound</b>, by a rule that can be defended. Open a finding to see both rules and why they differ.</p>
@@ -152,15 +131,6 @@ function timelinePart(sessions: readonly TimelineSession[]): string {
 <output id="readout" aria-live="polite"></output>
 <div>${keys}</div>
 <figcaption><b>Definition.</b> Memory and CPU rate since the sample before; bands are tool calls, coloured by kind of command (tests, install, script, other command), other tools, and sub-agents. Scroll or pinch to zoom, drag to move, or move the slider. Sessions with the highest peak to average come first; ${sessions.length} of them are in this page, thinned so that peaks stay.</figcaption></figure>`;
-}
-
-function figurePart(figure: Figure): string {
-  const head = `<figure id="figure-${esc(figure.id)}"><h3>${esc(figure.title)}</h3>`;
-  const definition = `<figcaption><b>Definition.</b> ${esc(figure.definition)}`;
-  if (!figure.chart)
-    return `${head}<p>${esc(figure.empty ?? 'Nothing to draw.')}</p>${definition}</figcaption></figure>`;
-  return `${head}<div class="wide">${themedSvg(figure, wide)}</div><div class="narrow">${themedSvg(figure, narrow)}</div>
-${definition} <b>n.</b> ${esc(figure.n)}. ${csvLink(figure.id, csv(figure))}</figcaption></figure>`;
 }
 
 function findingsPart(study: Study): string {

@@ -1,8 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { csv, svgOf } from '../../report/index.ts';
 import { figures } from '../figures/all.ts';
-import { svgOf } from '../figures/draw.ts';
-import { csv } from '../figures/figure.ts';
 import { timelineFigure, timelines } from '../figures/timeline.ts';
 import type { Store } from '../store.ts';
 import { type Study, taskFigures } from '../study.ts';
