@@ -36,6 +36,7 @@ const allowed: Record<string, string[]> = {
     'model',
     'trace',
     'control/policy',
+    'control/client',
     'study/replay',
     'study/simulate',
     'study/characterize',
