@@ -48,18 +48,26 @@ export class PolicyControl implements Control {
   readonly explanations: Explanation[] = [];
   readonly #node: SimNode;
   readonly #watch: ((w: Watched) => void) | undefined;
-  #wakeAt: number | undefined;
+  /** Samples are not taken while the node leaps: far from every limit nothing is decided by them. */
+  readonly #coarse: boolean;
+  #wasQuiet = false;
+  wakeAt: number | undefined;
   #sampleAt = 0;
   readonly #queue: PolicyEvent[] = [];
   #busy = false;
-  readonly #seenHigh = new Map<Group, number>();
-  readonly #pidsToldAt = new Map<SimCall, number>();
-  readonly #toldAt = new Map<SimCall, number>();
-  readonly #seenPids = new Map<SimCall, number>();
+  readonly #seenHigh = new WeakMap<Group, number>();
+  readonly #pidsToldAt = new WeakMap<SimCall, number>();
+  readonly #toldAt = new WeakMap<SimCall, number>();
+  readonly #seenPids = new WeakMap<SimCall, number>();
 
-  constructor(node: SimNode, config: Config, watch?: (w: Watched) => void) {
+  constructor(
+    node: SimNode,
+    config: Config,
+    more: { watch?: ((w: Watched) => void) | undefined; coarse?: boolean } = {},
+  ) {
     this.#node = node;
-    this.#watch = watch;
+    this.#watch = more.watch;
+    this.#coarse = more.coarse ?? false;
     this.state = initialState(config, node.workload.capacity);
   }
 
@@ -77,7 +85,7 @@ export class PolicyControl implements Control {
     const before = this.state;
     const { state, actions, explanations } = step(before, event, now);
     this.state = state;
-    for (const e of explanations) this.explanations.push(e);
+    if (!this.#coarse) for (const e of explanations) this.explanations.push(e);
     this.#watch?.({ before, event, state, actions, explanations, now });
     for (const a of actions) this.#carryOut(a);
   }
@@ -128,7 +136,9 @@ export class PolicyControl implements Control {
         this.tell({ type: 'pids-breach', call: c.id });
       }
     }
-    if (now >= this.#sampleAt) {
+    const idle = this.#coarse && this.#node.quiet && this.#wasQuiet;
+    this.#wasQuiet = this.#node.quiet;
+    if (now >= this.#sampleAt && !idle) {
       this.#sampleAt = now + this.state.config.ladder.sampleEvery;
       const { root, swapFree } = this.#node.memory;
       this.tell({
@@ -143,8 +153,8 @@ export class PolicyControl implements Control {
       });
       if (root.usage < 0) throw new Error('the memory model lost count');
     }
-    if (this.#wakeAt !== undefined && now >= this.#wakeAt) {
-      this.#wakeAt = undefined;
+    if (this.wakeAt !== undefined && now >= this.wakeAt) {
+      this.wakeAt = undefined;
       this.tell({ type: 'timer' });
     }
   }
@@ -232,7 +242,7 @@ export class PolicyControl implements Control {
         if (this.#call(a.call)) this.#node.kill(this.#call(a.call)!, a.reason);
         return;
       case 'wake':
-        this.#wakeAt = a.at;
+        this.wakeAt = a.at;
         return;
       case 'hold':
       case 'advise':

@@ -4,6 +4,7 @@
  */
 
 import { cpuShares } from './cpu.ts';
+import { quietFor } from './leap.ts';
 import {
   charge,
   destroy,
@@ -75,6 +76,8 @@ export interface Control {
   callEnded(c: SimCall): void;
   /** After every tick. */
   tick(): void;
+  /** When it wants to be called again: no leap reaches beyond. */
+  readonly wakeAt?: number | undefined;
 }
 
 export class SimNode {
@@ -95,14 +98,25 @@ export class SimNode {
   #events = 0;
   /** Flat: one cgroup per session as containers have it, agent and calls together in the eyes of the OOM killer. */
   readonly flat: boolean;
+  /** From event to event while nothing is near a limit, instead of tick by tick: what fleets are made of. */
+  readonly #leaps: boolean;
+  /** The last tick was a leap: all limits were far. */
+  quiet = false;
 
-  constructor(workload: Workload, tickMs: number, flat: boolean) {
+  constructor(workload: Workload, tickMs: number, flat: boolean, leaps = false) {
     this.workload = workload;
     this.tickMs = tickMs;
     this.#coarse = tickMs;
     this.flat = flat;
+    this.#leaps = leaps;
     this.memory = memory(workload.capacity, workload.swap);
-    this.sessions = workload.sessions.map((spec) => ({
+    this.sessions = [];
+    for (const spec of workload.sessions) this.add(spec);
+  }
+
+  /** One more session; it starts at its `startsAt`. */
+  add(spec: SessionSpec): SimSession {
+    const s: SimSession = {
       spec,
       group: this.memory.root,
       agent: this.memory.root,
@@ -113,7 +127,24 @@ export class SimNode {
       thinkUntil: 0,
       waitingFor: new Set(),
       calls: [],
-    }));
+    };
+    this.sessions.push(s);
+    return s;
+  }
+
+  /** Takes sessions that have ended, and their calls, off the lists: a node that runs for long holds only what lives. */
+  forget(): SimSession[] {
+    const ended = this.sessions.filter((s) => s.endedAt !== undefined);
+    if (ended.length === 0) return ended;
+    this.sessions.splice(0, this.sessions.length, ...this.sessions.filter((s) => s.endedAt === undefined));
+    this.calls.splice(0, this.calls.length, ...this.calls.filter((c) => c.session.endedAt === undefined));
+    return ended;
+  }
+
+  /** Kills a session as a whole, agent included, as controllers of containers do. */
+  killSession(s: SimSession): void {
+    s.alive = false;
+    if (s.endedAt === undefined) this.#endSession(s);
   }
 
   /** Runs until all sessions have ended or `until`. */
@@ -122,6 +153,9 @@ export class SimNode {
   }
 
   tick(): void {
+    const leap = this.#leaps ? quietFor(this) : 0;
+    this.quiet = leap > this.tickMs;
+    if (this.quiet) this.tickMs = leap;
     const end = this.now + this.tickMs;
     for (const s of this.sessions) this.#agent(s, end);
     const running = this.calls.filter((c) => c.state === 'running' || c.state === 'background');

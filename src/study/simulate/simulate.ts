@@ -38,11 +38,17 @@ export type Arm =
   /** Containers: one limit for all, no cgroup per call, OOM by size. `sessionMax`: memory.max of each session as well. */
   { control: 'none'; sessionMax?: number } | { control: 'policy'; config: Config; watch?: (w: Watched) => void };
 
-/** Runs until every session has ended or `until` (virtual milliseconds). `tickMs`: resolution of the model. */
-export function simulate(workload: Workload, arm: Arm, options: { until?: number; tickMs?: number } = {}): Outcome {
-  const node = new SimNode(workload, options.tickMs ?? 50, arm.control === 'none');
+/** Runs until every session has ended or `until` (virtual milliseconds). `tickMs`: resolution; `leaps`: see SimNode. */
+export function simulate(
+  workload: Workload,
+  arm: Arm,
+  options: { until?: number; tickMs?: number; leaps?: boolean } = {},
+): Outcome {
+  const node = new SimNode(workload, options.tickMs ?? 50, arm.control === 'none', options.leaps);
   const control =
-    arm.control === 'none' ? withoutControl(node, arm.sessionMax) : new PolicyControl(node, arm.config, arm.watch);
+    arm.control === 'none'
+      ? withoutControl(node, arm.sessionMax)
+      : new PolicyControl(node, arm.config, { watch: arm.watch, coarse: options.leaps ?? false });
   node.control = control;
   node.run(options.until ?? 600_000);
   return {
