@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { TestDaemon } from './daemon/harness.ts';
 import { cannotRun, cgroup2Mount } from './scratch.ts';
 
@@ -16,6 +16,7 @@ describe.skipIf(cannotRun)(`the MCP wrapper${cannotRun ? ` (${cannotRun})` : ''}
   beforeAll(async () => {
     daemon = await TestDaemon.start(cgroup2Mount()!);
   }, 60_000);
+  afterEach(() => daemon.endSessions());
   afterAll(() => daemon?.[Symbol.asyncDispose]());
 
   /** The wrapper with the server behind it, and a client's side of the conversation. */

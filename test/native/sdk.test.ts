@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { attach } from '../../src/index.ts';
 import { TestDaemon } from './daemon/harness.ts';
 import { cannotRun, cgroup2Mount } from './scratch.ts';
@@ -13,6 +13,7 @@ describe.skipIf(cannotRun)(`the SDK${cannotRun ? ` (${cannotRun})` : ''}`, () =>
   beforeAll(async () => {
     daemon = await TestDaemon.start(cgroup2Mount()!);
   }, 60_000);
+  afterEach(() => daemon.endSessions());
   afterAll(() => daemon?.[Symbol.asyncDispose]());
 
   test('a command is born in the cgroup of its call, and its result is whole', async () => {
@@ -35,7 +36,9 @@ describe.skipIf(cannotRun)(`the SDK${cannotRun ? ` (${cannotRun})` : ''}`, () =>
     expect(result).not.toHaveProperty('feedback');
     expect(result.durationMs).toBeGreaterThan(0);
     await session.end();
-    const [trace] = readdirSync(daemon.paths.traceDir).filter((name) => name.includes('sdk'));
+    const trace = readdirSync(daemon.paths.traceDir)
+      .sort()
+      .findLast((name) => name.includes('sdk'));
     const lines = readFileSync(join(daemon.paths.traceDir, trace!), 'utf8').trim().split('\n');
     const record = lines.map((line) => JSON.parse(line)).findLast((r) => r.type === 'call');
     expect(record).toMatchObject({
@@ -129,7 +132,6 @@ describe.skipIf(cannotRun)(`the SDK${cannotRun ? ` (${cannotRun})` : ''}`, () =>
     } finally {
       vi.unstubAllEnvs();
     }
-    await daemon.client.endSession('around');
   });
 
   test('a record without a cgroup, for work inside another call', async () => {
@@ -149,6 +151,5 @@ describe.skipIf(cannotRun)(`the SDK${cannotRun ? ` (${cannotRun})` : ''}`, () =>
     const calls = await daemon.client.calls({ session: 'announced' });
     expect(calls.map((call) => call.agentCallId)).toEqual(['toolu_A', undefined]);
     expect(await daemon.client.calls({ agentCallId: 'toolu_A' })).toHaveLength(1);
-    await daemon.client.endSession('announced');
   });
 });

@@ -378,7 +378,7 @@ export class Engine {
     return { ...record, state: 'ended' };
   }
 
-  /** Calls of all sessions or of one, in the order of their start. */
+  /** Calls of all sessions or of one, in the order of their start; of one millisecond, in that of their numbers. */
   callStatuses(filter: {
     session?: string | undefined;
     running?: boolean | undefined;
@@ -392,7 +392,7 @@ export class Engine {
     }
     const { agentCallId } = filter;
     const wanted = agentCallId === undefined ? found : found.filter((call) => call.agentCallId === agentCallId);
-    return wanted.sort((a, b) => a.start - b.start);
+    return wanted.sort((a, b) => a.start - b.start || numberOf(a.call) - numberOf(b.call));
   }
 
   #status(session: Session, call: Call): CallStatus {
@@ -412,4 +412,9 @@ export class Engine {
     for (const session of this.sessions.values()) for (const call of session.calls.values()) call.unwatch();
     await this.#traces.closeAll();
   }
+}
+
+/** The number in a call's id, SESSION.NUMBER. */
+function numberOf(call: string): number {
+  return Number(call.slice(call.lastIndexOf('.') + 1));
 }

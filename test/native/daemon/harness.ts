@@ -87,6 +87,11 @@ export class TestDaemon {
     return new TestSession(this, await this.client.createSession(request));
   }
 
+  /** Ends what a test may have left: a second try of it starts from nothing. */
+  async endSessions(): Promise<void> {
+    for (const { session } of await this.client.sessions()) await this.client.endSession(session);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.process.exitCode === null && this.process.signalCode === null) {
       const gone = new Promise((done) => this.process.once('exit', done));

@@ -15,6 +15,7 @@ export class CallRecords {
   readonly #session: string;
   readonly #open = new Map<string, Promise<string | undefined>>();
   readonly #ends = new Set<Promise<unknown>>();
+  #lastOpening: Promise<string | undefined> = Promise.resolve(undefined);
 
   constructor(client: DaemonClient, session: string) {
     this.#client = client;
@@ -26,14 +27,13 @@ export class CallRecords {
       if (event.kind === 'cancel') this.#end(event.id, true);
       else if (event.kind === 'call' && !this.#open.has(event.id) && this.#open.size < MOST_OPEN) {
         const tool = `mcp:${event.tool.slice(0, LONGEST_NAME)}`;
-        const opening = this.#client.openCall(this.#session, { tool, via: 'mcp', contained: false });
-        this.#open.set(
-          event.id,
-          opening.then(
-            ({ call }) => call,
-            () => undefined,
-          ),
+        const ask = () => this.#client.openCall(this.#session, { tool, via: 'mcp', contained: false });
+        // one after the other: the daemon numbers requests in the order they reach it, and each has a connection of its own
+        this.#lastOpening = this.#lastOpening.then(ask).then(
+          ({ call }) => call,
+          () => undefined,
         );
+        this.#open.set(event.id, this.#lastOpening);
       }
     }
   }
