@@ -5,6 +5,7 @@
  *   agentcgroup.node      the N-API addon (g++, Node-API headers out of node_modules: no node-gyp, no download)
  *   agentcgroup-shell     the shim, static with musl: it starts three times faster than with a static glibc
  *   agentcgroup-enter     puts the shim in place for one session and becomes the agent
+ *   agentcgroup-replay    stands for agents and their tool calls in experiments
  *
  * A target is up to date when its stamp (a hash of its sources, flags and compiler version) says so.
  * Usage: node scripts/build-native.js [--force] [TARGET...]
@@ -67,6 +68,7 @@ const targets = {
   },
   'agentcgroup-shell': program(['native/shim']),
   'agentcgroup-enter': program(['native/enter']),
+  'agentcgroup-replay': program(['native/replay']),
 };
 
 class BuildError extends Error {}

@@ -23,5 +23,6 @@ export const commands: Record<string, () => Promise<Add>> = {
   trace: async () => (await import('./commands/trace.ts')).addTrace,
   bpf: async () => (await import('./commands/bpf.ts')).addBpf,
   characterize: async () => (await import('./commands/characterize.ts')).addCharacterize,
+  evaluate: async () => (await import('./commands/evaluate.ts')).addEvaluate,
   lab: async () => (await import('./commands/lab.ts')).addLab,
 };

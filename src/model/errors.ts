@@ -141,6 +141,19 @@ const table = {
     status: 400,
     exit: 65,
   },
+  // study/evaluate
+  ACG_SCENARIO: {
+    what: 'not a scenario that can be run',
+    remedy: 'correct what is named; scenarios/ has examples',
+    status: 400,
+    exit: 65,
+  },
+  ACG_EVALUATE: {
+    what: 'an experiment cannot be run',
+    remedy: 'see above; `agentcgroup evaluate --help`',
+    status: 500,
+    exit: 70,
+  },
   // control/record
   ACG_RECORD_TARGET: {
     what: 'there is nothing of that name to record',

@@ -1,0 +1,116 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { type Command, InvalidArgumentError } from 'commander';
+import { AcgError, formatDuration } from '../../model/index.ts';
+import type { Host, Run } from '../../study/evaluate/index.ts';
+import { printJson } from '../print.ts';
+import { version } from '../version.ts';
+
+interface Options {
+  arms?: string[];
+  runs?: number;
+  seed?: number;
+  lab?: boolean;
+  here?: boolean;
+  realClock?: boolean;
+  out: string;
+  dataset?: string;
+  worker?: boolean;
+  json?: boolean;
+}
+
+const whole = (text: string) => {
+  const n = Number(text);
+  if (!Number.isSafeInteger(n) || n < 0) throw new InvalidArgumentError('a whole number is expected');
+  return n;
+};
+
+/** Scenarios that come with the package. */
+const library = new URL('../../../scenarios/', import.meta.url).pathname;
+
+export function addEvaluate(program: Command): void {
+  program
+    .command('evaluate')
+    .description('Run scenarios under several kinds of control, side by side, and say what that shows.')
+    .argument('[scenario...]', 'a file, or the name of one that comes with agentcgroup')
+    .option('--arms <names>', 'kinds of control, separated by commas (default: those of the scenario)', (text) =>
+      text.split(','),
+    )
+    .option('--runs <n>', 'runs of each arm (default: as the scenario says)', whole)
+    .option('--seed <n>', 'draws the order of the arms and what is random in a scenario', whole)
+    .option('--lab', 'in a microVM with a stock Debian kernel (the default)')
+    .option('--here', "on this machine's own kernel: root, cgroup v2, nothing else running")
+    .option('--real-clock', "the lab's clock follows this machine's instead of counting instructions")
+    .option('--out <dir>', 'where runs and report go; a folder with runs in it is continued', 'evaluation')
+    .option('--dataset <dir>', 'the public data set, for scenarios that replay it')
+    .option('--json', 'print the runs as JSON, progress on stderr')
+    .addHelpText('after', () => {
+      const names = existsSync(library) ? readdirSync(library).filter((f) => f.endsWith('.yaml')) : [];
+      return `
+Scenarios that come with it: ${names.map((f) => f.slice(0, -5)).join(', ') || 'none'}.
+Raw runs are kept in OUT/runs.ndjson, one line each; what is there already is not run again.
+
+Examples:
+  agentcgroup evaluate tight-shaped --out tight
+  agentcgroup evaluate tight-shaped --arms alone,none,agentcgroup-cgroup --runs 5 --out quick
+  agentcgroup evaluate ./my-scenario.yaml --here --out mine`;
+    })
+    .action(async (scenarios: string[], options: Options) => {
+      const evaluate = await import('../../study/evaluate/index.ts');
+      const host = await thisHost();
+      if (process.env.AGENTCGROUP_EVALUATE_WORKER) {
+        const done = (run: Parameters<typeof evaluate.keyOf>[0]) =>
+          process.stdout.write(`run ${evaluate.keyOf(run)}\n`);
+        return evaluate.work(scenarios[0]!, host, { started: () => {}, ended: done });
+      }
+      if (scenarios.length === 0) throw new AcgError('ACG_USAGE', 'no scenario named');
+      const out = resolve(options.out);
+      const say = (text: string) => void process.stderr.write(`${text}\n`);
+      const stop = new AbortController();
+      process.once('SIGINT', () => stop.abort(new Error('interrupted')));
+      const runs = await evaluate.conduct({
+        scenarios: scenarios.map((s) => evaluate.loadScenario(scenarioFile(s))),
+        arms: options.arms,
+        runs: options.runs,
+        seed: options.seed,
+        out,
+        where: options.here ? 'here' : 'lab',
+        deterministic: !options.realClock && !options.here,
+        datasetDir: options.dataset ? resolve(options.dataset) : null,
+        host,
+        workerCommand: ['env', 'AGENTCGROUP_EVALUATE_WORKER=1', ...host.command, 'evaluate'],
+        command: process.argv.slice(2),
+        signal: stop.signal,
+        say,
+        onProgress: (done, of, left, last) => say(progressLine(done, of, left, last)),
+      });
+      if (options.json) printJson(runs);
+    });
+}
+
+function scenarioFile(name: string): string {
+  if (existsSync(name)) return name;
+  const file = join(library, `${name}.yaml`);
+  if (!/^[\w.-]+$/.test(name) || !existsSync(file)) throw new AcgError('ACG_USAGE', `no scenario ${name}`);
+  return file;
+}
+
+async function thisHost(): Promise<Host> {
+  const { runAgent } = await import('../run/agent.ts');
+  return {
+    command: [process.execPath, process.argv[1]!],
+    version,
+    runSession: (agent, request, runDir) => runAgent(agent, request, { way: 'auto', quiet: true, runDir }),
+  };
+}
+
+function progressLine(done: number, of: number, left: number | undefined, last: Run | undefined): string {
+  const time = left === undefined ? '' : `, about ${formatDuration(left * 1000)} left`;
+  if (!last) return `${done} of ${of} runs${time}`;
+  const { measures: m, broken } = last;
+  const came = m
+    ? `${m.agentsAlive} of ${m.sessions} agents alive, ${m.sessionsCompleted} completed, ${m.callsKilled} calls killed`
+    : `BROKEN: ${broken}`;
+  const variant = last.variant === null ? '' : ` x ${last.variant}`;
+  return `${done} of ${of}${time}: ${last.scenario}${variant}, ${last.arm}, run ${last.run}: ${came} (${formatDuration(last.wallMs)})`;
+}

@@ -1,0 +1,71 @@
+import { spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { stringify } from 'yaml';
+import { DaemonClient, daemonPaths } from '../../../control/client/index.ts';
+import { AcgError } from '../../../model/index.ts';
+import type { Arm, ArmContext, RunningArm } from './arm.ts';
+
+const START_LIMIT_MS = 120_000;
+
+/** This project, with its defaults: the daemon as it is started by its command line, sessions as `agentcgroup run` starts them. */
+function agentcgroup(name: string, tier: string, what: string, more: string[]): Arm {
+  return { name, what, begin: (context) => begin(context, tier, more) };
+}
+
+export const agentcgroupCgroup = agentcgroup(
+  'agentcgroup-cgroup',
+  'cgroup',
+  'agentcgroup with its defaults, on cgroup v2 alone.',
+  [],
+);
+
+async function begin(context: ArmContext, _tier: string, more: string[]): Promise<RunningArm> {
+  const { dir, node, scenario, sessions, files, host } = context;
+  const paths = daemonPaths({ runDir: join(dir, 'run'), traceDir: join(dir, 'traces') });
+  const config = join(dir, 'agentcgroup.yaml');
+  const tenants = Object.fromEntries(sessions.map((s) => [s.tenant, { priority: s.priority }]));
+  writeFileSync(config, stringify({ tenants }));
+  const logFile = join(dir, 'daemon.log');
+  const log = openSync(logFile, 'a');
+  const args = ['daemon', '--run-dir', paths.runDir, '--trace-dir', paths.traceDir, '--config', config];
+  // the daemon owns its tree: the node itself
+  args.push('--cgroup-root', node.path, '--memory', String(scenario.node.memory), '--log-level', 'warn', ...more);
+  const [program, ...first] = host.command;
+  const daemon = spawn(program!, [...first, ...args], { stdio: ['ignore', 'ignore', log] });
+  closeSync(log);
+  const gone = new Promise<void>((done) => void daemon.once('exit', () => done()));
+  const client = new DaemonClient(paths.apiSocket);
+  const said = () => readFileSync(logFile, 'utf8').trim().split('\n').slice(-3).join(' | ');
+  for (const begun = performance.now(); ; await sleep(30)) {
+    const health = await client.health().catch(() => undefined);
+    if (health?.pid === daemon.pid) break;
+    if (daemon.exitCode !== null || performance.now() - begun > START_LIMIT_MS) {
+      daemon.kill('SIGKILL');
+      throw new AcgError('ACG_NO_DAEMON', `the arm's own: ${said()}`);
+    }
+  }
+  return {
+    first: sessions,
+    start: (session) =>
+      host.runSession(
+        files.write(session.replay),
+        { name: session.name, tenant: session.tenant, priority: session.priority },
+        paths.runDir,
+      ),
+    controllers: [daemon.pid!],
+    place(path) {
+      const m = /^\/tenant-[^/]+\/session-([^/]+)\/(agent|tool-[^/]+)$/.exec(path);
+      return m ? { session: m[1]!, call: m[2] === 'agent' ? null : m[2]! } : undefined;
+    },
+    async stop() {
+      if (daemon.exitCode !== null || daemon.signalCode !== null)
+        throw new AcgError('ACG_NO_DAEMON', `it ended during the run: ${said()}`);
+      daemon.kill('SIGTERM');
+      const timer = setTimeout(() => daemon.kill('SIGKILL'), 20_000);
+      await gone;
+      clearTimeout(timer);
+    },
+  };
+}

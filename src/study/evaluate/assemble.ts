@@ -1,0 +1,90 @@
+/** From what was observed to the run as it is kept. Pure. */
+import { isLive, type LoggedCall, type SessionLog, wantedBytes } from '../replay/index.ts';
+import type { RunningArm } from './arms/index.ts';
+import { measure } from './measure.ts';
+import type { PressureTotals } from './node.ts';
+import type { PlannedSession } from './scenario.ts';
+import { readSamples } from './timeline.ts';
+import type { Run, RunCall, RunSession, Scenario } from './types.ts';
+
+/** What was seen of sessions that ran together. `t0`, `end`: the barrier and the end of all, ms of CLOCK_MONOTONIC. */
+export interface Observed {
+  sessions: PlannedSession[];
+  t0: number;
+  end: number;
+  brokenOff: boolean;
+  /** Exit status of each agent, as a shell has it. */
+  statuses: Map<string, number>;
+  logs: Map<string, SessionLog>;
+  samples: string;
+  place: RunningArm['place'];
+  provisioned: RunningArm['provisioned'];
+  kills: { kills: number; groups: number };
+  /** Microseconds from barrier to end. */
+  pressure: PressureTotals;
+  controller: { cpuMs: number; peakBytes: number } | undefined;
+  peer: string | undefined;
+}
+
+type Outcome = Pick<Run, 'broken' | 'sessions' | 'measures' | 'timeline'>;
+
+/** Several `observed`: rounds that ran one after the other; then there is no time line. */
+export function assemble(scenario: Scenario, observed: Observed[], broken: string | null): Outcome {
+  const sessions = observed.flatMap((o) => o.sessions.map((s) => sessionOf(s, o)));
+  if (broken !== null) return { broken, sessions, measures: null, timeline: null };
+  const timelines = observed.map((o) => readSamples(o.samples, o.t0, o.place));
+  return {
+    broken,
+    sessions,
+    measures: measure(scenario, observed, sessions, timelines),
+    timeline: timelines.length === 1 ? timelines[0]! : null,
+  };
+}
+
+function sessionOf(planned: PlannedSession, o: Observed): RunSession {
+  const log = o.logs.get(planned.name)!;
+  const calls = log.calls.map((call) => callOf(planned, call, o.t0, log.fin !== undefined));
+  const alive = log.fin !== undefined && o.statuses.get(planned.name) === 0;
+  const lastOf = planned.replay.calls.map((_, n) => calls.findLast((c) => c.n === n));
+  const completed = alive && lastOf.every((call) => call?.outcome === 'done');
+  return {
+    session: planned.name,
+    tenant: planned.tenant,
+    priority: planned.priority,
+    role: planned.role,
+    alive,
+    completed,
+    startMs: planned.replay.startAfter,
+    endMs: log.fin === undefined ? null : (calls.at(-1)?.endMs ?? null),
+    calls,
+    growthUs: log.growthUs,
+  };
+}
+
+function callOf(planned: PlannedSession, call: LoggedCall, t0: number, finished: boolean): RunCall {
+  const spec = planned.replay.calls[call.n]!;
+  const relative = (t: number | null) => (t === null ? null : round(t - t0));
+  return {
+    n: call.n,
+    command: isLive(spec) ? spec.live.slice(0, 200) : spec.command,
+    attempt: call.attempt,
+    askedMs: round(call.asked - t0),
+    startMs: relative(call.start),
+    endMs: relative(call.end),
+    outcome: outcomeOf(call.status, finished),
+    exitCode: call.status,
+    feedback: call.feedback,
+    wantedBytes: wantedBytes(spec),
+    pausesMs: call.pauses.map(([from, to]) => [round(from - t0), round(to - t0)]),
+  };
+}
+
+function outcomeOf(status: number | null, finished: boolean): RunCall['outcome'] {
+  if (status === null) return 'lost';
+  if (status === 0) return 'done';
+  // SIGKILL and SIGTERM, by whoever sent them: nothing in a replay sends any
+  if (status === 137 || status === 143) return 'killed';
+  return finished ? 'failed' : 'lost';
+}
+
+const round = (ms: number) => Math.round(ms * 100) / 100;

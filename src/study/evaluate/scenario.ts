@@ -1,0 +1,110 @@
+/** Scenario files: read, checked, and their sessions brought into the form that is replayed. */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { parse } from 'yaml';
+import { AcgError, type Priority } from '../../model/index.ts';
+import type { ReplaySession, ShapedCall } from '../replay/index.ts';
+import { type CallShape, Scenario, type ScenarioSession } from './types.ts';
+
+/** One session of a run, ready to be started. */
+export interface PlannedSession {
+  name: string;
+  /** The scenario's own name for it and its replicas. */
+  role: string;
+  tenant: string;
+  priority: Priority;
+  limit?: number | undefined;
+  soft?: number | undefined;
+  replay: ReplaySession;
+}
+
+/** Turns what a session is described by into what it does. Shapes need nobody; traces and draws read files. */
+export type Source = (session: ScenarioSession, scenario: Scenario, seed: number) => Promise<ShapedCall[] | undefined>;
+
+/** Throws ACG_SCENARIO naming every wrong key with its path. */
+export function loadScenario(file: string): Scenario {
+  let value: unknown;
+  try {
+    value = parse(readFileSync(file, 'utf8'));
+  } catch (cause) {
+    throw new AcgError('ACG_SCENARIO', `${file}: ${(cause as Error).message.split('\n')[0]}`, { cause });
+  }
+  return checkScenario(value, file);
+}
+
+export function checkScenario(value: unknown, source: string): Scenario {
+  const parsed = Scenario.safeParse(value);
+  const wrong = parsed.success
+    ? contradictions(parsed.data)
+    : parsed.error.issues.map((issue) => `${issue.path.join('.') || 'the document'}: ${issue.message}`);
+  if (!parsed.success || wrong.length > 0) throw new AcgError('ACG_SCENARIO', `${source}: ${wrong.join('; ')}`);
+  return parsed.data;
+}
+
+function contradictions(scenario: Scenario): string[] {
+  const wrong: string[] = [];
+  const names = scenario.sessions.map((s) => s.name);
+  if (new Set(names).size < names.length) wrong.push('sessions: two have the same name');
+  if (scenario.sweep && !names.includes(scenario.sweep.session))
+    wrong.push(`sweep.session: no session ${scenario.sweep.session}`);
+  scenario.sessions.forEach((session, i) => {
+    session.calls?.forEach((call, k) => {
+      const at = `sessions.${i}.calls.${k}.shape`;
+      call.shape.forEach((point, p) => {
+        const before = call.shape[p - 1];
+        if (before && point.at < before.at) wrong.push(`${at}.${p}.at: earlier than the point before it`);
+        if (before && point.file < before.file) wrong.push(`${at}.${p}.file: less than at the point before it`);
+      });
+    });
+  });
+  return wrong;
+}
+
+/** 16 hex digits that change whenever the scenario does. */
+export const hashOf = (scenario: Scenario): string =>
+  createHash('sha256').update(JSON.stringify(scenario)).digest('hex').slice(0, 16);
+
+/** The scenario's sessions, replicas and all, with `variant` of the swept one. */
+export async function planSessions(
+  scenario: Scenario,
+  variant: number | null,
+  seed: number,
+  source: Source,
+): Promise<PlannedSession[]> {
+  const planned: PlannedSession[] = [];
+  for (const session of scenario.sessions) {
+    const swept = variant !== null && scenario.sweep?.session === session.name;
+    const count = swept ? variant : session.count;
+    const calls = session.calls?.flatMap(shaped) ?? (await source(session, scenario, seed)) ?? [];
+    for (let i = 1; i <= count; i++) {
+      const name = count === 1 && session.count === 1 && !swept ? session.name : `${session.name}-${i}`;
+      planned.push({
+        name,
+        role: session.name,
+        tenant: session.tenant ?? name,
+        priority: session.priority,
+        limit: session.limit,
+        soft: session.soft,
+        replay: {
+          name,
+          startAfter: session.startAfter,
+          agent: session.agent,
+          calls: session.commands
+            ? session.commands.run.map((c) => ({
+                after: c.after,
+                live: c.command,
+                cwd: session.commands!.workspace,
+                hint: c.hint,
+              }))
+            : calls,
+        },
+      });
+    }
+  }
+  return planned;
+}
+
+function shaped(call: CallShape): ShapedCall[] {
+  const { repeat, ...one } = call;
+  return Array.from({ length: repeat }, () => one);
+}

@@ -1,0 +1,12 @@
+/** Workloads: sessions as shapes, from traces, drawn, or really executed; and the native replayer that runs them. */
+export { ReplayFiles, type ReplayOptions, replayProgram } from './files.ts';
+export { allPaused, type LoggedCall, parseLog, type SessionLog } from './log.ts';
+export {
+  isLive,
+  type LiveCall,
+  type Point,
+  peakBytes,
+  type ReplaySession,
+  type ShapedCall,
+  wantedBytes,
+} from './session.ts';
