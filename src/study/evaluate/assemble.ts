@@ -10,6 +10,8 @@ import type { Run, RunCall, RunSession, Scenario } from './types.ts';
 /** What was seen of sessions that ran together. `t0`, `end`: the barrier and the end of all, ms of CLOCK_MONOTONIC. */
 export interface Observed {
   sessions: PlannedSession[];
+  /** From the beginning to the barrier. */
+  setupMs: number;
   t0: number;
   end: number;
   brokenOff: boolean;

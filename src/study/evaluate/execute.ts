@@ -41,8 +41,12 @@ export async function executeRun(request: RunRequest): Promise<Run> {
   const rounds = arm.name === 'alone' ? firstOfEachRole(sessions).map((s) => [s]) : [sessions];
   const observed: Observed[] = [];
   let broken: string | null = null;
+  let setupMs = 0;
   try {
-    for (const round of rounds) observed.push(await runTogether(request, round));
+    for (const round of rounds) {
+      observed.push(await runTogether(request, round));
+      setupMs += observed.at(-1)!.setupMs;
+    }
   } catch (error) {
     broken = (error as Error).message;
   }
@@ -62,7 +66,7 @@ export async function executeRun(request: RunRequest): Promise<Run> {
   };
   const peer = observed[0]?.peer;
   const environment = { ...request.environment, ...(peer !== undefined && { peer }) };
-  return { ...base, wallMs: performance.now() - begin, environment, ...assemble(scenario, observed, broken) };
+  return { ...base, wallMs: performance.now() - begin, setupMs, environment, ...assemble(scenario, observed, broken) };
 }
 
 function firstOfEachRole(sessions: PlannedSession[]): PlannedSession[] {
@@ -74,6 +78,7 @@ async function runTogether(request: RunRequest, sessions: PlannedSession[]): Pro
   const dir = mkdtempSync(join(tmpdir(), 'acg-run-'));
   const cacheDir = join(request.cacheDir, `cache-${process.pid}-${request.planned.order}`);
   const node = new NodeTree();
+  const begin = performance.now();
   let running: RunningArm | undefined;
   try {
     resetMachine(scenario);
@@ -82,7 +87,7 @@ async function runTogether(request: RunRequest, sessions: PlannedSession[]): Pro
     const files = new ReplayFiles(dir, { mode: scenario.mode, pauseMs: PAUSE_MS, cacheDir });
     const context: ArmContext = { scenario, sessions, node, files, dir, host };
     running = await arm.begin(context);
-    return await observe(context, running);
+    return await observe(context, running, begin);
   } finally {
     try {
       await running?.stop();
@@ -94,7 +99,7 @@ async function runTogether(request: RunRequest, sessions: PlannedSession[]): Pro
   }
 }
 
-async function observe(context: ArmContext, running: RunningArm): Promise<Observed> {
+async function observe(context: ArmContext, running: RunningArm, begin: number): Promise<Observed> {
   const { node, files, sessions, scenario } = context;
   const statuses = new Map<string, number>();
   const failures: Error[] = [];
@@ -123,6 +128,7 @@ async function observe(context: ArmContext, running: RunningArm): Promise<Observ
   const t0 = Number(process.hrtime.bigint()) / 1e6 + BARRIER_MS;
   writeFileSync(`${files.go}.new`, String(Math.round(t0 * 1e6)));
   renameSync(`${files.go}.new`, files.go);
+  const setupMs = performance.now() + BARRIER_MS - begin;
   const timeout = sleep(scenario.timeLimit + BARRIER_MS, 'timeout', { ref: false });
   let brokenOff = false;
   while (open.size > 0 && !brokenOff) brokenOff = (await Promise.race([timeout, ...open])) === 'timeout';
@@ -138,6 +144,7 @@ async function observe(context: ArmContext, running: RunningArm): Promise<Observ
   if (failures.length > 0) throw failures[0]!;
   return {
     sessions,
+    setupMs,
     t0,
     end,
     brokenOff,

@@ -65,7 +65,7 @@ export const ScenarioSession = z
     startAfter: duration.prefault('0ms'),
     /** What the agent itself holds, set up before the barrier. */
     agent: z.strictObject({ anon: size.prefault('60m'), file: size.prefault('0') }).prefault({}),
-    /** A provisioned limit for this session, for the arms that give one; absent: see `peakBytes` and `averageBytes` below. */
+    /** A provisioned limit for this session, for the arms that give one; absent: what the arm says. */
     limit: size.optional(),
     /** The memory.high of arm `memory-high` where the scenario states one. */
     soft: size.optional(),
@@ -279,6 +279,8 @@ export const Run = z.object({
   startedAt: z.string(),
   /** Set-up and tear-down included. */
   wallMs: z.number(),
+  /** Of that, until the barrier (of all rounds, where there are several). */
+  setupMs: z.number(),
   /** Why this run cannot count, in words; null: it can. A broken run has no measures; it is shown, never dropped. */
   broken: z.string().nullable(),
   environment: Environment,
