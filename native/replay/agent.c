@@ -1,10 +1,10 @@
 /*
  * An agent: sets up what it holds, says that it is ready, waits for the barrier, then thinks and calls, one call after the
- * other, each through /bin/sh as agents do. A plan is lines:
+ * other, each through bash as agents do. A plan is lines:
  *
- *   log FILE | go FILE | anon BYTES | file BYTES PATH | start MS | retry-on killed
- *   call N AFTER_MS RETRIES SMALLER HINT SCRIPT     HINT is - for none; SCRIPT, the rest of the line, is what sh runs; %s in it
- *                                                   stands for scale and attempt
+ *   log FILE | go FILE | anon BYTES | file BYTES PATH | start MS | set (ready, wait for the barrier)
+ *   call N AFTER_MS RETRIES SMALLER HINT SCRIPT     HINT is - for none; SCRIPT, the rest of the line, is what bash runs; %s in it
+ *                                                   stands for scale and attempt; @FILE: the script is in a file
  * The file GO appears when all are ready; it holds the moment of the barrier in nanoseconds of CLOCK_MONOTONIC.
  *
  * Into the log:  ready ns  |  ask n attempt ns  |  end n attempt ns status feedback(0|1)  |  fin ns
@@ -96,7 +96,7 @@ static int run(const char *script, const char *hint, bool *feedback)
 		dup2(words[1], 2);
 		if (hint)
 			setenv("AGENT_RESOURCE_HINT", hint, 1);
-		execl("/bin/sh", "sh", "-c", script, NULL);
+		execl("/bin/bash", "bash", "-c", script, NULL);
 		_exit(127);
 	}
 	close(words[1]);
@@ -116,16 +116,32 @@ static int run(const char *script, const char *hint, bool *feedback)
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+static void read_script(const char *path, char *script, size_t room)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t got = fd < 0 ? -1 : read(fd, script, room - 1);
+
+	if (got < 0)
+		fail(path);
+	script[got] = 0;
+	close(fd);
+}
+
 static void make_call(char *line)
 {
 	int n, retries, used = 0;
 	int64_t after;
 	double smaller, scale = 1;
-	char hint[256], script[8192];
+	char hint[256];
+	static char script[65536];
 
 	if (sscanf(line, "%d %ld %d %lf %255s %n", &n, &after, &retries, &smaller, hint, &used) != 5 || used == 0) {
 		errno = EINVAL;
 		fail(line);
+	}
+	if (line[used] == '@') {
+		read_script(line + used + 1, script, sizeof(script));
+		retries = 0;
 	}
 	sleep_until(now_ns() + after * MS);
 	for (int attempt = 0; attempt <= retries; attempt++) {
@@ -135,7 +151,9 @@ static void make_call(char *line)
 		int before = place ? (int)(place - (line + used)) : (int)strlen(line + used), status;
 
 		snprintf(numbers, sizeof(numbers), "%.4f %d", scale, attempt);
-		snprintf(script, sizeof(script), "%.*s%s%s", before, line + used, place ? numbers : "", place ? place + 2 : "");
+		if (line[used] != '@')
+			snprintf(script, sizeof(script), "%.*s%s%s", before, line + used, place ? numbers : "",
+				 place ? place + 2 : "");
 		say(log_fd, "ask %d %d %ld\n", n, attempt, now_ns());
 		status = run(script, strcmp(hint, "-") == 0 ? NULL : hint, &feedback);
 		say(log_fd, "end %d %d %ld %d %d\n", n, attempt, now_ns(), status, feedback);

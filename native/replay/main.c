@@ -2,7 +2,7 @@
  * agentcgroup-replay: what the evaluation runs in place of real agents, so that every run asks for the same.
  *
  *   agentcgroup-replay agent PLAN [CGROUP]      an agent: enters CGROUP, sets up what it holds, waits for the barrier, starts its
- *                                               calls through /bin/sh, one after the other
+ *                                               calls through bash, one after the other
  *   PROGRAM ... SHAPE SCALE ATTEMPT             a tool call; PROGRAM is a symbolic link to this file, so that control sees the
  *                                               name of what the call stands for
  *   agentcgroup-replay sample ROOT MS OUT       notes the memory of ROOT and of every cgroup below it, every MS milliseconds, until

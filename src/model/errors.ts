@@ -154,6 +154,12 @@ const table = {
     status: 500,
     exit: 70,
   },
+  ACG_DATASET: {
+    what: 'the public data set is not to be had',
+    remedy: '`agentcgroup dataset fetch` gets it; without a network, copy it and name it with --dataset',
+    status: 503,
+    exit: 69,
+  },
   // control/record
   ACG_RECORD_TARGET: {
     what: 'there is nothing of that name to record',

@@ -5,7 +5,8 @@ import { type LabOptions, type LabResult, runInLab, SHARE_PATH } from '../../lab
 import { AcgError } from '../../model/index.ts';
 import type { Host } from './arms/index.ts';
 import { keyOf, makePlan, missing, type PlanOptions, readRuns } from './plan.ts';
-import { hashOf } from './scenario.ts';
+import { hashOf, planSessions } from './scenario.ts';
+import { sourceFor } from './source.ts';
 import type { Plan, PlannedRun, Run, Scenario } from './types.ts';
 import { type Progress, RAW_FILE, type Todo, work } from './worker.ts';
 
@@ -51,7 +52,7 @@ export async function conduct(options: ExperimentOptions): Promise<Run[]> {
   const clock = new Clock(options, plan.length, made().length);
   const progress: Progress = { started: () => {}, ended: (_, run) => clock.ended(run) };
   if (where === 'here') {
-    writeTodo(options, missing(plan, made(), scenarios), null, 0);
+    await writeTodo(options, missing(plan, made(), scenarios), null, 0);
     await work(out, options.host, progress);
   } else {
     let deaths = 0;
@@ -130,9 +131,31 @@ function writePlan(options: ExperimentOptions, runs: PlannedRun[]): void {
   writeFileSync(join(options.out, 'plan.json'), JSON.stringify(plan, null, 2));
 }
 
-function writeTodo(options: ExperimentOptions, runs: PlannedRun[], lab: Todo['lab'], swapBytes: number): void {
+async function writeTodo(
+  options: ExperimentOptions,
+  runs: PlannedRun[],
+  lab: Todo['lab'],
+  swapBytes: number,
+): Promise<void> {
   const used = options.scenarios.filter((s) => runs.some((r) => r.scenario === s.name));
-  const todo: Todo = { scenarios: used, runs, lab, swapBytes, datasetDir: options.datasetDir };
+  const source = sourceFor(options.datasetDir);
+  // most runs have the same sessions
+  const planned = new Map<string, number>();
+  const sessions: number[] = [];
+  for (const run of runs) {
+    const scenario = used.find((s) => s.name === run.scenario)!;
+    const text = JSON.stringify(await planSessions(scenario, run.variant, run.seed, source));
+    if (!planned.has(text)) planned.set(text, planned.size);
+    sessions.push(planned.get(text)!);
+  }
+  const todo: Todo = {
+    scenarios: used,
+    runs,
+    sessions,
+    planned: [...planned.keys()].map((t) => JSON.parse(t)),
+    lab,
+    swapBytes,
+  };
   writeFileSync(join(options.out, 'todo.json'), JSON.stringify(todo));
 }
 

@@ -1,11 +1,11 @@
 /** One run: set up, barrier, wait, look, tear down. What it came to is put together in `assemble.ts`. */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AcgError } from '../../model/index.ts';
-import { ReplayFiles, replayProgram } from '../replay/index.ts';
+import { isLive, ReplayFiles, replayProgram } from '../replay/index.ts';
 import type { Arm, ArmContext, Host, RunningArm } from './arms/index.ts';
 import { assemble, type Observed } from './assemble.ts';
 import { NodeTree } from './node.ts';
@@ -85,7 +85,14 @@ async function runTogether(request: RunRequest, sessions: PlannedSession[]): Pro
     await node.remove();
     node.create(scenario.node.memory, scenario.node.swap);
     const files = new ReplayFiles(dir, { mode: scenario.mode, pauseMs: PAUSE_MS, cacheDir });
-    const context: ArmContext = { scenario, sessions, node, files, dir, host };
+    const context: ArmContext = {
+      scenario,
+      sessions: sessions.map((s) => inWorkspace(s, dir)),
+      node,
+      files,
+      dir,
+      host,
+    };
     running = await arm.begin(context);
     return await observe(context, running, begin);
   } finally {
@@ -97,6 +104,18 @@ async function runTogether(request: RunRequest, sessions: PlannedSession[]): Pro
       rmSync(cacheDir, { recursive: true, force: true });
     }
   }
+}
+
+/** A session of real commands gets a copy of its workspace, so that no run sees what another has left. */
+function inWorkspace(session: PlannedSession, dir: string): PlannedSession {
+  if (!session.replay.calls.some(isLive)) return session;
+  const calls = session.replay.calls.map((call) => {
+    if (!isLive(call)) return call;
+    const copy = join(dir, 'work', session.name, basename(call.cwd));
+    if (!existsSync(copy)) cpSync(call.cwd, copy, { recursive: true, verbatimSymlinks: true });
+    return { ...call, cwd: copy };
+  });
+  return { ...session, replay: { ...session.replay, calls } };
 }
 
 async function observe(context: ArmContext, running: RunningArm, begin: number): Promise<Observed> {
@@ -205,9 +224,4 @@ function processUse(pid: number): { cpuMs: number; peakBytes: number } {
   } catch (cause) {
     throw new AcgError('ACG_EVALUATE', `the controller (process ${pid}) is gone`, { cause });
   }
-}
-
-export function makeFolder(path: string): string {
-  mkdirSync(path, { recursive: true });
-  return path;
 }

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { AcgError, type Priority } from '../../model/index.ts';
-import type { ReplaySession, ShapedCall } from '../replay/index.ts';
+import type { LiveCall, ReplaySession, ShapedCall } from '../replay/index.ts';
 import { type CallShape, Scenario, type ScenarioSession } from './types.ts';
 
 /** One session of a run, ready to be started. */
@@ -18,8 +18,8 @@ export interface PlannedSession {
   replay: ReplaySession;
 }
 
-/** Turns what a session is described by into what it does. Shapes need nobody; traces and draws read files. */
-export type Source = (session: ScenarioSession, scenario: Scenario, seed: number) => Promise<ShapedCall[] | undefined>;
+/** What a session does that is described by recorded ones. */
+export type Source = (session: ScenarioSession, scenario: Scenario, seed: number) => Promise<(ShapedCall | LiveCall)[]>;
 
 /** Throws ACG_SCENARIO naming every wrong key with its path. */
 export function loadScenario(file: string): Scenario {
@@ -75,7 +75,10 @@ export async function planSessions(
   for (const session of scenario.sessions) {
     const swept = variant !== null && scenario.sweep?.session === session.name;
     const count = swept ? variant : session.count;
-    const calls = session.calls?.flatMap(shaped) ?? (await source(session, scenario, seed)) ?? [];
+    // replicas do the same, except that each of several drawn ones is drawn by itself
+    const calls = (i: number) =>
+      session.calls?.flatMap(shaped) ??
+      (session.commands ? liveCalls(session.commands) : source(session, scenario, seed + i));
     for (let i = 1; i <= count; i++) {
       const name = count === 1 && session.count === 1 && !swept ? session.name : `${session.name}-${i}`;
       planned.push({
@@ -89,20 +92,16 @@ export async function planSessions(
           name,
           startAfter: session.startAfter,
           agent: session.agent,
-          calls: session.commands
-            ? session.commands.run.map((c) => ({
-                after: c.after,
-                live: c.command,
-                cwd: session.commands!.workspace,
-                hint: c.hint,
-              }))
-            : calls,
+          calls: await calls(i),
         },
       });
     }
   }
   return planned;
 }
+
+const liveCalls = ({ workspace, run }: NonNullable<ScenarioSession['commands']>): LiveCall[] =>
+  run.map(({ after, command, hint }) => ({ after, live: command, cwd: workspace, hint }));
 
 function shaped(call: CallShape): ShapedCall[] {
   const { repeat, ...one } = call;

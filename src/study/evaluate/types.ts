@@ -70,14 +70,21 @@ export const ScenarioSession = z
     /** The memory.high of arm `memory-high` where the scenario states one. */
     soft: size.optional(),
     calls: z.array(CallShape).optional(),
-    /** A recorded session: `<set>/<task>/attempt_<n>` below the data set's folder, or the path of a trace file. */
+    /** A recorded session: a folder or file below the data set's folder, or an absolute path. */
     trace: z
       .strictObject({
         path: z.string().min(1),
-        /** `calls`: its tool calls, one by one. `whole`: the session's memory as one call, as the paper replays it. */
-        as: z.enum(['calls', 'whole']).default('calls'),
+        /**
+         * `calls`: its tool calls, one by one. `whole`: the session's memory as one call, as the paper replays it. `commands`: its
+         * commands, really executed in a copy of `workspace`, with the recorded time to think in between.
+         */
+        as: z.enum(['calls', 'whole', 'commands']).default('calls'),
+        workspace: z.string().min(1).optional(),
         /** The paper reads the data set's decimal megabytes as MiB: its own rule, 1.048576. */
         scale: z.number().positive().default(1),
+      })
+      .refine((t) => (t.as === 'commands') === (t.workspace !== undefined), {
+        error: 'workspace goes with `as: commands`, and with nothing else',
       })
       .optional(),
     /** Drawn from distributions fitted to a set of traces. */

@@ -5,8 +5,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { armNamed, type Host } from './arms/index.ts';
 import { executeRun } from './execute.ts';
-import { hashOf, planSessions } from './scenario.ts';
-import { sourceFor } from './source.ts';
+import { hashOf, type PlannedSession } from './scenario.ts';
 import { type Environment, Plan, type PlannedRun, type Run, type Scenario } from './types.ts';
 
 export const RAW_FILE = 'runs.ndjson';
@@ -15,9 +14,11 @@ export const RAW_FILE = 'runs.ndjson';
 export const Todo = z.object({
   scenarios: z.array(z.unknown()),
   runs: Plan.shape.runs,
+  /** The sessions of each run, by their place in `planned`. */
+  sessions: z.array(z.number().int()),
+  planned: z.array(z.unknown()),
   lab: z.object({ accelerator: z.string(), deterministicClock: z.boolean() }).nullable(),
   swapBytes: z.number(),
-  datasetDir: z.string().nullable(),
 });
 export type Todo = z.infer<typeof Todo>;
 
@@ -32,14 +33,13 @@ export async function work(dir: string, host: Host, progress: Progress): Promise
   const todo = Todo.parse(JSON.parse(readFileSync(join(dir, 'todo.json'), 'utf8')));
   // as it was read, so that sizes and durations are numbers by now
   const scenarios = new Map(todo.scenarios.map((s) => [(s as Scenario).name, s as Scenario]));
-  const source = sourceFor(todo.datasetDir);
   const raw = openSync(join(dir, RAW_FILE), 'a');
   try {
-    for (const planned of todo.runs) {
+    for (const [i, planned] of todo.runs.entries()) {
       const scenario = scenarios.get(planned.scenario)!;
       const arm = armNamed(planned.arm);
       progress.started(planned);
-      const sessions = await planSessions(scenario, planned.variant, planned.seed, source);
+      const sessions = todo.planned[todo.sessions[i]!] as PlannedSession[];
       const environment = environmentOf(todo, scenario, host);
       const run = await executeRun({
         ...{ scenario, planned, sessions, arm, host, environment },

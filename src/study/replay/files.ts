@@ -68,8 +68,9 @@ export class ReplayFiles {
   #call(session: string, call: ShapedCall | LiveCall, n: number): string {
     if (isLive(call)) {
       const script = join(this.dir, `${session}-${n}.sh`);
-      writeFileSync(script, call.live);
-      return `call ${n} ${call.after} 0 1 ${hint(call.hint)} cd ${quoted(call.cwd)} && . ${quoted(script)}`;
+      // the command itself, for control to see, as agents write it
+      writeFileSync(script, `cd ${quoted(call.cwd)} && ${call.live}`);
+      return `call ${n} ${Math.round(call.after)} 0 1 ${hint(call.hint)} @${script}`;
     }
     const words = call.command.split(/\s+/);
     if (!words.every((word) => SAFE_WORD.test(word)))
@@ -82,7 +83,7 @@ export class ReplayFiles {
     const shape = join(this.dir, `${session}-${n}.shape`);
     writeFileSync(shape, this.#shape(session, call, n));
     const script = [program, ...words.slice(1), shape, '%s'].join(' ');
-    return `call ${n} ${call.after} ${call.retries} ${call.smaller} ${hint(call.hint)} ${script}`;
+    return `call ${n} ${Math.round(call.after)} ${call.retries} ${call.smaller} ${hint(call.hint)} ${script}`;
   }
 
   #shape(session: string, call: ShapedCall, n: number): string {

@@ -10,3 +10,5 @@ export {
   type ShapedCall,
   wantedBytes,
 } from './session.ts';
+export { draw, type FittedClass, fit, fitLogNormal, type LogNormal } from './synthetic.ts';
+export { callsOf, liveCallsOf, type TraceOptions, wholeAsCall } from './trace.ts';

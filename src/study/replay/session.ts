@@ -46,9 +46,10 @@ export interface ReplaySession {
 
 export const isLive = (call: ShapedCall | LiveCall): call is LiveCall => 'live' in call;
 
+export const peakOfCall = (call: ShapedCall): number => Math.max(0, ...call.shape.map((p) => p.anon));
+
 /** The most anonymous memory a call is to hold at once, bytes; 0 for a real command, of which nobody knows. */
-export const wantedBytes = (call: ShapedCall | LiveCall): number =>
-  isLive(call) ? 0 : Math.max(0, ...call.shape.map((p) => p.anon));
+export const wantedBytes = (call: ShapedCall | LiveCall): number => (isLive(call) ? 0 : peakOfCall(call));
 
 /** The most anonymous memory of the session at once, agent included. */
 export const peakBytes = (session: ReplaySession): number =>
