@@ -32,6 +32,7 @@ const allowed: Record<string, string[]> = {
   'study/characterize': ['model', 'trace', 'study/simulate', 'study/statistics', 'study/report'],
   'study/replay': ['model', 'trace', 'control/policy', 'study/statistics'],
   'study/simulate': ['model', 'trace', 'control/policy', 'study/statistics', 'study/report'],
+  'study/simulate/fleet': ['model', 'trace', 'control/policy', 'study/simulate', 'study/statistics', 'study/report'],
   'study/evaluate': [
     'model',
     'trace',

@@ -24,5 +24,6 @@ export const commands: Record<string, () => Promise<Add>> = {
   bpf: async () => (await import('./commands/bpf.ts')).addBpf,
   characterize: async () => (await import('./commands/characterize.ts')).addCharacterize,
   evaluate: async () => (await import('./commands/evaluate.ts')).addEvaluate,
+  simulate: async () => (await import('./commands/simulate.ts')).addSimulate,
   lab: async () => (await import('./commands/lab.ts')).addLab,
 };

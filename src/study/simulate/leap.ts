@@ -13,7 +13,7 @@ const LONGEST = 60_000;
 /** Milliseconds to the next event of the node; 0 when something is held, paused, paged out or within reach of a limit. */
 export function quietFor(node: SimNode): number {
   const { now } = node;
-  let next = LONGEST;
+  let next = Math.min(LONGEST, node.horizon - now);
   if (node.control.wakeAt !== undefined) next = Math.min(next, node.control.wakeAt - now);
   for (const s of node.sessions) {
     if (s.endedAt !== undefined) continue;

@@ -102,6 +102,8 @@ export class SimNode {
   readonly #leaps: boolean;
   /** The last tick was a leap: all limits were far. */
   quiet = false;
+  /** No leap goes beyond this time. */
+  horizon = Number.POSITIVE_INFINITY;
 
   constructor(workload: Workload, tickMs: number, flat: boolean, leaps = false) {
     this.workload = workload;
