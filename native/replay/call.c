@@ -134,6 +134,9 @@ static void work(struct worker *w)
 			int64_t slot = span / slots, started = now_ns();
 			int64_t end = begin + late + from.at + slot * s;
 			int64_t anon = between(from.anon, p[i].anon, s, slots) / k;
+			/* growth goes by whole MiB, what is left over comes last */
+			if (s < slots && anon > w->anon)
+				anon = anon / MIB * MIB > w->anon ? anon / MIB * MIB : w->anon;
 			int64_t file = between(from.file, p[i].file, s, slots) / k;
 
 			if (anon < w->anon) {

@@ -25,7 +25,7 @@ export type Source = (session: ScenarioSession, scenario: Scenario, seed: number
 export function loadScenario(file: string): Scenario {
   let value: unknown;
   try {
-    value = parse(readFileSync(file, 'utf8'));
+    value = parse(readFileSync(file, 'utf8'), { merge: true });
   } catch (cause) {
     throw new AcgError('ACG_SCENARIO', `${file}: ${(cause as Error).message.split('\n')[0]}`, { cause });
   }

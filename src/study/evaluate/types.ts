@@ -9,9 +9,10 @@
 import { z } from 'zod';
 import { Name, Priority, parseDuration, parseSize } from '../../model/index.ts';
 
+const SIZE = 'expected a size: bytes, or a number with k, m, g or t, as in 512m or 2G';
 const size = z
-  .union([z.number().int().nonnegative(), z.string().regex(/^\s*\d{1,15}(\.\d{1,6})?\s*[kmgt]?(ib?|b)?\s*$/i)], {
-    error: 'expected a size: bytes, or a number with k, m, g or t, as in 512m or 2G',
+  .union([z.number().int().nonnegative(), z.string().regex(/^\s*\d{1,15}(\.\d{1,6})?\s*[kmgt]?(ib?|b)?\s*$/i, SIZE)], {
+    error: SIZE,
   })
   .transform((v) => (typeof v === 'number' ? v : parseSize(v)));
 

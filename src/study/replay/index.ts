@@ -6,6 +6,7 @@ export {
   type LiveCall,
   type Point,
   peakBytes,
+  peakOfCall,
   type ReplaySession,
   type ShapedCall,
   wantedBytes,

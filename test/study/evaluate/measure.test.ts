@@ -1,0 +1,68 @@
+import { expect, test } from 'vitest';
+import { byPriority, overlap, type RunCall, type RunSession, readSamples } from '../../../src/study/evaluate/index.ts';
+
+const call = (asked: number, start: number | null, end: number | null, pausesMs: [number, number][] = []): RunCall => ({
+  ...{ n: 0, command: 'x', attempt: 0, outcome: 'done', exitCode: 0, feedback: false, wantedBytes: 0 },
+  askedMs: asked,
+  startMs: start,
+  endMs: end,
+  pausesMs,
+});
+const session = (name: string, priority: RunSession['priority'], calls: RunCall[]): RunSession => ({
+  ...{
+    session: name,
+    role: name,
+    tenant: name,
+    priority,
+    alive: true,
+    completed: true,
+    startMs: 0,
+    endMs: 0,
+    growthUs: [],
+  },
+  calls,
+});
+
+test('overlap is the part of the time beside HIGH in which LOW really ran, waiting and pauses left out', () => {
+  const high = [session('h', 'high', [call(0, 0, 100), call(200, 200, 300)])];
+  const low = (...calls: RunCall[]) => [session('l', 'low', calls)];
+  // all the time
+  expect(overlap(high, low(call(0, 0, 300)))).toBe(1);
+  // held until HIGH had ended: wanted 200 ms beside it and ran none of them
+  expect(overlap(high, low(call(0, 300, 400)))).toBe(0);
+  // paused for half of HIGH's second call; the pause in between is nobody's business
+  expect(overlap(high, low(call(0, 0, 300, [[90, 250]])))).toBeCloseTo(1 - 60 / 200);
+  // never wanted to run beside it
+  expect(overlap(high, low(call(120, 120, 180)))).toBeNull();
+});
+
+test('where all have the same priority nobody is HIGH', () => {
+  const same = [session('a', 'low', []), session('b', 'low', [])];
+  expect(byPriority(same)).toEqual({ high: [], low: same });
+  const mixed = [session('a', 'normal', []), session('b', 'low', [])];
+  expect(byPriority(mixed).high.map((s) => s.session)).toEqual(['a']);
+});
+
+test("the sampler's lines become one series a cgroup, with its rungs", () => {
+  const text = [
+    'T 900000000 5',
+    'C /a 5 0 -1',
+    'T 1000000000 10',
+    'C /a 10 0 -1',
+    'T 1050000000 30',
+    'C /a 10 1 -1',
+    'C /b 20 0 1048596',
+    'T 1100000000 20',
+    'C /b 20 0 -1',
+    'T 1150000000 2',
+  ];
+  const line = readSamples(`${text.join('\n')}`, 1000, (path) => ({ session: path.slice(1), call: null }));
+  expect(line).toEqual({
+    atMs: [0, 50, 100],
+    nodeBytes: [10, 30, 20],
+    series: [
+      { session: 'a', call: null, bytes: [10, 10, null], rungs: [['frozen', 50, 50]] },
+      { session: 'b', call: null, bytes: [null, 20, 20], rungs: [['slow', 50, 50]] },
+    ],
+  });
+});
