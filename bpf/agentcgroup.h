@@ -230,6 +230,27 @@ struct acg_governor {
 	__u64 latency[ACG_LATENCY_BUCKETS];	/* over budget -> parked */
 };
 
+/*
+ * Protection by memory.bpf.c. User space writes map acg_needs (key: session id): a session is protected while it runs calls
+ * or is refaulting, as long as it uses no more than most. The kernel answers in acg_protection (per-CPU array of one).
+ */
+struct acg_need {
+	__u64 most;		/* bytes of usage up to which the session can be protected; 0: never */
+	__u32 running;		/* calls that run now */
+	__u32 priority;		/* enum acg_priority: reclaim never breaks the protection of a high one's agent leaf */
+};
+
+/* Per-CPU. How often reclaim asked about a cgroup of ours, and what it was told. */
+struct acg_protection {
+	__u64 asked;
+	__u64 low;		/* spared unless there is nothing else */
+	__u64 min;		/* spared */
+	__u64 idle;		/* not: no call runs and nothing refaults */
+	__u64 cold;		/* not: enough of it has not been used of late */
+	__u64 over;		/* not: the session uses more than its most */
+	__u64 refaults;		/* times a cgroup was found refaulting */
+};
+
 struct acg_event_headroom {
 	struct acg_event head;	/* kind, tenant, session, leaf: 0; pid: whose charge it was */
 	__u64 cgroup;

@@ -13,6 +13,13 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
+#define MSEC 1000000ULL
+
+static __always_inline bool before(__u64 a, __u64 b)
+{
+	return (__s64)(a - b) < 0;
+}
+
 /* 4 KiB on x86; set by the loader. */
 const volatile __u64 acg_page_size = 4096;
 

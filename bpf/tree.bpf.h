@@ -19,7 +19,6 @@
 #define COST_SHIFT 12	     /* cost = 1 / share in fixed point */
 #define COST_MAX (1ULL << 28)
 
-#define MSEC 1000000ULL
 #define SLICE (8 * MSEC)      /* longest stretch between two decisions; enforced at ticks */
 #define EXPECT_MIN (MSEC / 2) /* shortest stretch anyone is expected to run */
 #define INTERACTIVE (2 * MSEC) /* who sleeps after less than this on average is interactive */
@@ -50,11 +49,6 @@ struct {
 static __u64 virtual_now; /* where the latest to start running started */
 static __u32 node_cursor;
 static __u32 cpus = 1;
-
-static __always_inline bool before(__u64 a, __u64 b)
-{
-	return (__s64)(a - b) < 0;
-}
 
 static __always_inline struct acg_node *node_at(__u32 index)
 {

@@ -128,6 +128,12 @@ struct mem_cgroup {
 	struct cgroup_subsys_state css;
 	struct page_counter memory;
 };
+enum node_stat_item {
+	NR_INACTIVE_ANON,
+	NR_INACTIVE_FILE,
+	WORKINGSET_REFAULT_ANON,
+	WORKINGSET_REFAULT_FILE,
+};
 
 /* tasks */
 struct super_block {

@@ -13,6 +13,15 @@ if (!kernel) {
 }
 const files = args.length > 0 ? args.map((program) => `test/lab/kernel/${program}.test.ts`) : ['test/lab/kernel/'];
 
+// before the tests, which have a limit of minutes each
+if (kernel.startsWith('memcg-bpf')) {
+  const flags = kernel.endsWith('-debug') ? ['--debug'] : [];
+  const built = spawnSync('node', ['bin/agentcgroup.js', 'lab', 'kernel', 'build', ...flags], {
+    stdio: ['ignore', process.stderr, 'inherit'],
+  });
+  if (built.status !== 0) process.exit(built.status ?? 1);
+}
+
 const dir = mkdtempSync(join(tmpdir(), 'agentcgroup-test-kernel-'));
 const report = join(dir, 'report.json');
 const kernels = join(dir, 'kernels');

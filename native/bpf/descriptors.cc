@@ -111,9 +111,13 @@ Napi::Value open_program(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), fd);
 }
 
-// linkStructOps(mapFd): link descriptor of a struct_ops map that was attached before: detached since, or ejected by the kernel
+// linkStructOps(mapFd, cgroupFd?, flags?): link descriptor of a struct_ops map that has been filled in: attached before, or by
+// BpfObject.fillStructOps. Some attach to the machine, some to a cgroup.
 Napi::Value link_struct_ops(const Napi::CallbackInfo& info) {
-  int fd = bpf_link_create(number(info[0]), 0, kStructOps, nullptr);
+  bpf_link_create_opts options = {};
+  options.sz = sizeof options;
+  if (info[2].IsNumber()) options.flags = info[2].As<Napi::Number>().Uint32Value();
+  int fd = bpf_link_create(number(info[0]), info[1].IsNumber() ? number(info[1]) : 0, kStructOps, &options);
   if (fd < 0) fail(info.Env(), {"attach struct_ops", errno});
   return Napi::Number::New(info.Env(), fd);
 }

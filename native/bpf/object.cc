@@ -40,6 +40,7 @@ Napi::Function BpfObject::Class(Napi::Env env) {
                          InstanceMethod<&BpfObject::Load>("load"),
                          InstanceMethod<&BpfObject::Attach>("attach"),
                          InstanceMethod<&BpfObject::AttachStructOps>("attachStructOps"),
+                         InstanceMethod<&BpfObject::FillStructOps>("fillStructOps"),
                          InstanceMethod<&BpfObject::ProgramFd>("programFd"),
                          InstanceMethod<&BpfObject::MapFd>("mapFd"),
                          InstanceMethod<&BpfObject::Close>("close"),
@@ -232,4 +233,17 @@ Napi::Value BpfObject::AttachStructOps(const Napi::CallbackInfo& info) {
   bpf_map* map = Map(info);
   take_messages();
   return LinkFd(info.Env(), std::string("attach ") + bpf_map__name(map), bpf_map__attach_struct_ops(map));
+}
+
+// fillStructOps(map): gives the kernel the programs of a map that attaches to a cgroup. libbpf does so only on the way to
+// attaching it to the machine, which the kernel refuses for such a map (EINVAL), after the part that is wanted here.
+void BpfObject::FillStructOps(const Napi::CallbackInfo& info) {
+  bpf_map* map = Map(info);
+  take_messages();
+  bpf_link* link = bpf_map__attach_struct_ops(map);
+  int error = errno;
+  bpf_link__destroy(link);
+  if (!link && error != EINVAL)
+    fail(info.Env(), {std::string("fill ") + bpf_map__name(map), error, "", take_messages()});
+  take_messages();
 }

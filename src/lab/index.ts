@@ -1,7 +1,8 @@
 /** The lab: a microVM with a kernel that has everything, on the host's own root. */
 export type { GuestTerminal } from './conversation.ts';
 export { LabFailure } from './failures.ts';
-export { findKernel, type LabKernel, listKernels } from './kernel.ts';
+export { cachedKernel, findKernel, type LabKernel, listKernels } from './kernel.ts';
+export { buildKernel, type KernelBuildOptions } from './kernel-build.ts';
 export { fetchStockKernel } from './kernel-stock.ts';
 export { type LabPackage, labPackages, probeOf } from './packages.ts';
 export { type LabOptions, type LabResult, runInLab, SHARE_PATH } from './run.ts';

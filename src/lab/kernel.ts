@@ -3,6 +3,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { AcgError } from '../model/index.ts';
 import { cacheFolder } from './cache.ts';
+import { buildKernel } from './kernel-build.ts';
+import { readSeries } from './kernel-series.ts';
 import { fetchStockKernel } from './kernel-stock.ts';
 
 /** Hears what people should know: what takes long. */
@@ -16,13 +18,15 @@ export interface KernelRecord {
   origin: string;
   /** Modules the guest's init loads, decompressed, below `boot-modules/`; each after what it depends on. */
   modules: { overlay: string[]; zram: string[] };
+  /** Of a kernel we built: the hash of patches and configuration. */
+  recipe?: string;
   /** When it was fetched or built, ISO 8601. */
   at: string;
 }
 
 /** A kernel the lab can boot. */
 export interface LabKernel extends Partial<KernelRecord> {
-  /** `stock`, `memcg-bpf`, or the path it was named by. */
+  /** `stock`, `memcg-bpf`, `memcg-bpf-debug`, or the path it was named by. */
   name: string;
   image: string;
   /** The kernel's folder in the cache; absent for a kernel named by path. */
@@ -38,20 +42,30 @@ export interface LabKernel extends Partial<KernelRecord> {
  * TMPFS_XATTR, VIRTIO_PCI, VIRTIO_CONSOLE, VIRTIO_FS, OVERLAY_FS, UNIX98_PTYS, SIGNALFD, SERIAL_8250_CONSOLE, CGROUPS,
  * ZRAM for swap.
  */
-const known: Record<string, { provide: (say: Say, options: { signal?: AbortSignal | undefined }) => Promise<void> }> = {
+const known: Record<string, Family> = {
   stock: { provide: fetchStockKernel },
+  'memcg-bpf-debug': {
+    provide: (say, options) => buildKernel(say, { ...options, debug: true }),
+    recipe: async () => (await readSeries(true)).recipe,
+  },
   'memcg-bpf': {
-    provide: async () => {
-      throw new AcgError('ACG_LAB_KERNEL', 'memcg-bpf has not been built on this machine');
-    },
+    provide: buildKernel,
+    recipe: async () => (await readSeries(false)).recipe,
   },
 };
+
+interface Family {
+  provide: (say: Say, options: { signal?: AbortSignal | undefined }) => Promise<void>;
+  /** What it must be made of; a kernel made of something else does not count. */
+  recipe?: () => Promise<string>;
+}
 
 /** The newest cached kernels first. `name` narrows it to one family. */
 export async function listKernels(name?: string): Promise<LabKernel[]> {
   const root = cacheFolder('kernels');
   const kernels: LabKernel[] = [];
   for (const entry of await readdir(root)) {
+    // the longer name first: one is the beginning of the other
     const family = Object.keys(known).find((k) => entry.startsWith(`${k}-`));
     const folder = join(root, entry);
     if (!family || (name && family !== name) || !existsSync(join(folder, 'kernel.json'))) continue;
@@ -62,8 +76,14 @@ export async function listKernels(name?: string): Promise<LabKernel[]> {
   return kernels.sort((a, b) => b.release!.localeCompare(a.release!, 'en', { numeric: true }));
 }
 
+/** The kernel of that name in the cache, made of what the project has now; undefined when it has to be fetched or built. */
+export async function cachedKernel(name: string): Promise<LabKernel | undefined> {
+  const recipe = await known[name]?.recipe?.();
+  return (await listKernels(name)).find((kernel) => kernel.recipe === recipe);
+}
+
 /**
- * The kernel to boot for `stock`, `memcg-bpf` or the path of a bzImage (recognised by a slash). Fetches or builds what is
+ * The kernel to boot for `stock`, `memcg-bpf`, `memcg-bpf-debug` or the path of a bzImage (recognised by a slash). Fetches or builds what is
  * not in the cache; what is there is used at once, without a network. A path inside the cache's own layout brings its
  * modules along.  Throws ACG_LAB_KERNEL.
  */
@@ -72,10 +92,10 @@ export async function findKernel(name: string, say: Say, signal?: AbortSignal): 
   const family = known[name];
   if (!family)
     throw new AcgError('ACG_LAB_KERNEL', `${name} is neither a path nor one of ${Object.keys(known).join(', ')}`);
-  const [cached] = await listKernels(name);
+  const cached = await cachedKernel(name);
   if (cached) return cached;
   await family.provide(say, { signal });
-  const [made] = await listKernels(name);
+  const made = await cachedKernel(name);
   if (!made) throw new AcgError('ACG_LAB_KERNEL', `${name}: nothing in ${cacheFolder('kernels')} after fetching it`);
   return made;
 }

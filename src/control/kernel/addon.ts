@@ -18,7 +18,7 @@ export interface BpfAddon {
   mapInfo(fd: number): MapInfo;
   linkInfo(fd: number): { id: number; type: number; programId: number };
   openProgram(id: number): number;
-  linkStructOps(mapFd: number): number;
+  linkStructOps(mapFd: number, cgroupFd?: number, flags?: number): number;
   enableRunStats(): number;
   iterateCgroups(programFd: number, cgroupFd: number): string;
   openDirectory(path: string): number;
@@ -50,6 +50,7 @@ export interface BpfObject {
   load(): void;
   attach(program: string): number;
   attachStructOps(map: string): number;
+  fillStructOps(map: string): void;
   programFd(name: string): number;
   mapFd(name: string): number;
   close(): void;

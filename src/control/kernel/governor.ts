@@ -1,7 +1,8 @@
 import type { Priority } from '../../model/index.ts';
 import { id, u32 } from './layout.ts';
 import { MapView, PerCpuMapView, SettingsView } from './maps.ts';
-import { addCpus, type Scheduler } from './scheduler.ts';
+import type { LoadedProgram } from './program.ts';
+import { addCpus } from './scheduler.ts';
 import { AcgGovernor, AcgGrowth, AcgGuard, AcgRate, priorities, rateFlags, releases } from './wire.ts';
 
 /** How fast one cgroup may grow. */
@@ -51,8 +52,8 @@ export interface GovernorCounts extends Omit<AcgGovernor, 'releases'> {
 }
 
 /**
- * Rates, bands and the headroom guard of the memory governor, which runs inside the scheduler. Everything set here stays in
- * force when this process dies, as long as the scheduler is pinned. Freezing or killing a held task needs nothing from us:
+ * Rates, bands and the headroom guard: of the memory governor, which runs inside the scheduler, or of `Memory`. Everything
+ * set here stays in force when this process dies, as long as that program is pinned. Freezing or killing a held task needs nothing from us:
  * the kernel side lets it go at once.
  */
 export class Governor {
@@ -61,7 +62,7 @@ export class Governor {
   readonly #guard: SettingsView<AcgGuard>;
   readonly #counts: PerCpuMapView<number, AcgGovernor>;
 
-  constructor({ program }: Scheduler) {
+  constructor({ program }: { program: LoadedProgram }) {
     const map = (name: string) => ({ name, map: program.map(name), key: id });
     this.#rates = new MapView({ ...map('acg_rates'), value: AcgRate });
     this.#growth = new MapView({ ...map('acg_growth'), value: AcgGrowth });

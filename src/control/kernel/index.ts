@@ -3,6 +3,7 @@
  * event loop, and what this kernel can do. The only room that touches native/bpf.
  */
 export { type KernelCapability, kernelCapabilities, probeKernel } from './capability.ts';
+export type { CgroupTarget } from './cgroup-attach.ts';
 export { Descriptor } from './descriptor.ts';
 export { type EventHead, EventStream, epochMs, type KernelEvent } from './events.ts';
 export {
@@ -16,6 +17,7 @@ export {
 export { bits64, bytes, type Codec, id, type Struct, s64, struct, text, u32, u64, type ValueOf } from './layout.ts';
 export { loadProgram } from './load.ts';
 export { MapView, PerCpuMapView, SettingsView, sum } from './maps.ts';
+export { hasMemcgOps, Memory, type MemoryNeed } from './memory.ts';
 export { Monitor, type Place, type Usage } from './monitor.ts';
 export { defaultPinRoot } from './pins.ts';
 export type { LoadedProgram } from './program.ts';

@@ -2,6 +2,7 @@ import { existsSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { AcgError } from '../../model/index.ts';
 import { type BpfObject, bpf, isBpfFailure } from './addon.ts';
+import { attachToCgroup, type CgroupTarget } from './cgroup-attach.ts';
 import { Descriptor } from './descriptor.ts';
 import { pin, pinName, removePins } from './pins.ts';
 import type { Hook } from './spec.ts';
@@ -78,16 +79,12 @@ export class LoadedProgram implements Disposable {
 
   /**
    * Attaches a struct_ops map: one loaded with `later`, detached before, or ejected by the kernel (a scheduler that stalled).
-   * Throws ACG_BPF_LOAD with errno's name: EBUSY when another scheduler is there.
+   * `target` for one that belongs to a cgroup. Throws ACG_BPF_LOAD with errno's name: EBUSY when another one is there.
    */
-  attach(map: string): void {
+  attach(map: string, target?: CgroupTarget): void {
     this.detach(map);
     try {
-      const link = new Descriptor(
-        this.#unprepared.delete(map) && this.#object
-          ? this.#object.attachStructOps(map)
-          : bpf().linkStructOps(this.map(map).fd),
-      );
+      const link = new Descriptor(this.#link(map, target));
       this.#links.set(map, link);
       if (this.#directory) pin(link, join(this.#directory, 'links', pinName(map)));
     } catch (cause) {
@@ -95,6 +92,15 @@ export class LoadedProgram implements Disposable {
     }
     const hook = this.hooks.find((h) => h.name === map);
     if (hook) Object.assign(hook, { on: true, why: undefined });
+  }
+
+  #link(map: string, target: CgroupTarget | undefined): number {
+    const first = this.#unprepared.delete(map) ? this.#object : undefined;
+    if (target) {
+      first?.fillStructOps(map);
+      return attachToCgroup(this.map(map), target);
+    }
+    return first ? first.attachStructOps(map) : bpf().linkStructOps(this.map(map).fd);
   }
 
   /** Detaches one hook, its pin included; the rest stays. */

@@ -127,6 +127,21 @@ export const AcgGrowth = struct('acg_growth', {
 });
 export type AcgGrowth = ValueOf<typeof AcgGrowth>;
 
+export const AcgNeed = struct('acg_need', { most: u64, running: u32, priority: u32 });
+export type AcgNeed = ValueOf<typeof AcgNeed>;
+
+/** How often reclaim asked about a cgroup of ours, and what it was told. */
+export const AcgProtection = struct('acg_protection', {
+  asked: u64,
+  low: u64,
+  min: u64,
+  idle: u64,
+  cold: u64,
+  over: u64,
+  refaults: u64,
+});
+export type AcgProtection = ValueOf<typeof AcgProtection>;
+
 export const AcgGuard = struct('acg_guard', {
   cgroup: id,
   limit: u64,

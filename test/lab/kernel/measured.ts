@@ -6,10 +6,18 @@ import { promisify } from 'node:util';
 import { type LabOptions, runInLab } from '../../../src/lab/index.ts';
 
 const repository = resolve(import.meta.dirname, '../../..');
-const object = join(repository, 'prebuilt/bpf/scheduler.bpf.o');
+const scheduler = join(repository, 'prebuilt/bpf/scheduler.bpf.o');
 
 /** Numbers of one measurement, by name. */
 export type Numbers = Record<string, number>;
+
+export interface Measured {
+  first: (check: string) => Numbers;
+  all: (check: string) => Numbers[];
+  output: string;
+  /** What the kernel said. */
+  console: string;
+}
 
 /**
  * Compiles guest/NAME.c. C, because Node on an emulated CPU disturbs what is measured; with the libbpf the addon is built
@@ -36,18 +44,17 @@ async function compile(name: string): Promise<string> {
 
 /**
  * Runs guest/NAME.c's checks in one boot of the stock kernel, by a clock that counts instructions: how busy the host is does
- * not matter. Each of its lines "CHECK key=number ..." is one measurement; checks that print several are lists of them.
+ * not matter. It is given the path of `object`, by default the scheduler's. Each of its lines "CHECK key=number ..." is one measurement; checks that print several are lists of them.
  */
 export async function measure(
   name: string,
   words: readonly string[] = [],
-  options: Partial<LabOptions> = {},
-): Promise<{ first: (check: string) => Numbers; all: (check: string) => Numbers[]; output: string }> {
-  const kernel = process.env.AGENTCGROUP_TEST_KERNEL ?? 'stock';
+  { object = scheduler, ...options }: Partial<LabOptions> & { object?: string } = {},
+): Promise<Measured> {
   const argv = [await compile(name), object, ...words];
   const guest = await runInLab({
     argv,
-    kernel,
+    kernel: process.env.AGENTCGROUP_TEST_KERNEL ?? 'stock',
     deterministic: true,
     timeoutMs: 280_000,
     memoryBytes: 3 * 2 ** 30,
@@ -70,5 +77,5 @@ export async function measure(
     if (!list) throw new Error(`${name} did not measure ${check}:\n${output}`);
     return list;
   };
-  return { first: (check) => all(check)[0]!, all, output };
+  return { first: (check) => all(check)[0]!, all, output, console: guest.console };
 }

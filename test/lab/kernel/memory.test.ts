@@ -1,0 +1,69 @@
+import { join, resolve } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { type Measured, measure } from './measured.ts';
+import { built, debug, kernel } from './patched.ts';
+
+const repository = resolve(import.meta.dirname, '../../..');
+const off = (value: number, expected: number) => (Math.abs(value - expected) / expected) * 100;
+
+describe.skipIf(!built)(`memory policy on the ${kernel} kernel`, () => {
+  let seen: Measured;
+  beforeAll(async () => {
+    seen = await measure('memory', [], {
+      object: join(repository, 'prebuilt/bpf/memory.bpf.o'),
+      kernel,
+      memoryBytes: 2 * 2 ** 30,
+      timeoutMs: debug ? 900_000 : 280_000,
+      env: { BIG_FILE: join(repository, 'node_modules/node/bin/node') },
+    });
+  }, 1_000_000);
+
+  test.each([20, 100])('%i MB/s is held within 10 %', (target) => {
+    const found = seen.all('rate').find((r) => r.target === target)!;
+    expect(found.status).toBe(0);
+    if (!debug) expect(off(found.rate!, target)).toBeLessThan(10);
+    // sleeps come in ticks and not below a hundredth of a second: what is charged meanwhile is over
+    expect(found.overshoot).toBeLessThanOrEqual(1024);
+    expect(found.holds).toBeGreaterThan(3);
+  });
+
+  test('who is delayed depends on headroom: in full without any known, not at all with plenty, between in between', () => {
+    const { all, plenty, half } = seen.first('headroom') as { all: number; plenty: number; half: number };
+    expect(off(all, 8)).toBeLessThan(25);
+    expect(plenty).toBeGreaterThan(3 * all);
+    expect(half).toBeGreaterThan(1.3 * all);
+    expect(half).toBeLessThan(plenty);
+    expect(seen.first('delayed').plenty).toBe(0);
+  });
+
+  test('with the guard tripped low priority crawls but is not starved, and high priority goes on', () => {
+    const { tripped, high } = seen.first('headroom') as { tripped: number; high: number };
+    expect(tripped).toBeGreaterThan(2);
+    expect(tripped).toBeLessThan(12);
+    expect(high).toBeGreaterThan(3 * tripped);
+    expect(seen.first('delayed').tripped).toBeLessThan(2100);
+    expect(seen.first('delayed').high).toBe(0);
+  });
+
+  test('an agent leaf is never delayed, whatever its budget says', () => {
+    expect(seen.first('headroom').agent).toBeGreaterThan(12);
+    expect(seen.first('headroom').agent_overs).toBe(0);
+    expect(seen.first('delayed').agent).toBe(0);
+  });
+
+  test('what was said about a cgroup goes with it', () => {
+    expect(seen.first('forgotten')).toEqual({ before: 2, after: 0 });
+  });
+
+  test('a session is spared while it runs calls, unless it is over its bound', () => {
+    const [idle, running, over] = seen.all('need');
+    for (const had of [idle, running, over]) expect(Math.min(had!.had_a!, had!.had_b!)).toBeGreaterThan(20);
+    expect(idle!.lost_a).toBeGreaterThan(2);
+    expect(idle!.low).toBe(0);
+    expect(running!.lost_a).toBeLessThan(1);
+    expect(running!.lost_b).toBeGreaterThan(14);
+    expect(running!.low).toBeGreaterThan(0);
+    expect(over!.lost_a).toBeGreaterThan(2);
+    expect(over!.over).toBeGreaterThan(0);
+  });
+});
