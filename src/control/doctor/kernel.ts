@@ -53,7 +53,11 @@ export function btfRows(blob: Buffer | undefined): Capability[] {
       : yes('memcg hooks', hooks.join(', ')),
     found.structs.has('memcg_bpf_ops')
       ? yes('memcg_bpf_ops')
-      : no('memcg_bpf_ops', 'not in this kernel; no released kernel has it', 'to try it: agentcgroup lab kernel build, then lab run --kernel memcg-bpf'),
+      : no(
+          'memcg_bpf_ops',
+          'not in this kernel; no released kernel has it',
+          'to try it: agentcgroup lab kernel build, then lab run --kernel memcg-bpf',
+        ),
   ];
 }
 

@@ -63,7 +63,11 @@ export function schedExtRow(registrable: boolean, members: readonly string[] | u
 /** By member names, which have changed between the postings; no release has it yet. */
 export function memcgOpsRow(members: readonly string[] | undefined): Capability {
   if (!members)
-    return no(memcgOps, 'not in this kernel; no released kernel has it', 'to try it: agentcgroup lab kernel build, then lab run --kernel memcg-bpf');
+    return no(
+      memcgOps,
+      'not in this kernel; no released kernel has it',
+      'to try it: agentcgroup lab kernel build, then lab run --kernel memcg-bpf',
+    );
   return yes(memcgOps, members.join(', '));
 }
 
