@@ -3,6 +3,7 @@ export { type Arm, armNamed, arms, type Host } from './arms/index.ts';
 export { conduct, type ExperimentOptions } from './conduct.ts';
 export { byPriority, overlap } from './measure.ts';
 export { keyOf, makePlan, readRuns } from './plan.ts';
+export { judge, report, type WrittenReport } from './report/report.ts';
 export { checkScenario, hashOf, loadScenario, type PlannedSession, planSessions, type Source } from './scenario.ts';
 export { readSamples, type Timeline } from './timeline.ts';
 export * from './types.ts';

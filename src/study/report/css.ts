@@ -32,6 +32,8 @@ details.finding>summary .values{font-size:.88rem;color:var(--faint);overflow-wra
 details.finding>summary .values b{color:var(--ink);font-weight:600;font-variant-numeric:tabular-nums}
 details.finding[open]{background:var(--mark);margin:0 -.5rem;padding:.35rem .5rem}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem .8rem;margin:.5rem 0;font-size:.9rem}
+pre{background:var(--mark);padding:.6rem;border-radius:6px;font-size:.86rem}
+ul{margin:.3rem 0;padding-left:1.2rem}
 dt{color:var(--faint)}dd{margin:0;overflow-wrap:anywhere}
 .controls label{display:flex;gap:.5rem;align-items:center;min-width:0;max-width:100%}
 .controls select{min-width:0;flex:1 1 auto}

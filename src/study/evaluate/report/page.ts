@@ -1,0 +1,229 @@
+/** The report as one HTML document, and the same as data. */
+import {
+  csv,
+  csvLink,
+  document,
+  escapeXml as esc,
+  type Figure,
+  figurePart,
+  section,
+  shown,
+  table,
+} from '../../report/index.ts';
+import type { ArmInfo, Run } from '../types.ts';
+import { figuresOf, sweepFigures } from './figures.ts';
+import { type Goal, goalsOf } from './goals.ts';
+import type { Cell, Table } from './judge.ts';
+import { measures } from './measures.ts';
+
+export interface Experiment {
+  name: string;
+  /** One, or one for each count of a sweep. */
+  tables: Table[];
+  goals: Goal[];
+  /** Of a sweep: most sessions with no agent lost in any run and HIGH (where there is one) within 5 % on average. */
+  densities: { arm: string; sessions: number | null }[];
+}
+
+export interface ReportData {
+  experiments: Experiment[];
+  arms: readonly ArmInfo[];
+  /** The commands that give the runs again. */
+  commands: string[];
+  /** Runs left out because their scenario has changed since. */
+  outdated: number;
+}
+
+export function experimentsOf(tables: readonly Table[]): Experiment[] {
+  return [...Map.groupBy(tables, (t) => t.scenario)].map(([name, own]) => {
+    const sorted = own.toSorted((a, b) => (a.variant ?? 0) - (b.variant ?? 0));
+    return {
+      name,
+      tables: sorted,
+      goals: sorted.length === 1 ? goalsOf(sorted[0]!) : [],
+      densities: sorted.length > 1 ? densitiesOf(sorted) : [],
+    };
+  });
+}
+
+function densitiesOf(tables: readonly Table[]): Experiment['densities'] {
+  const arms = [...new Set(tables.flatMap((t) => t.arms))].filter((a) => a !== 'alone');
+  return arms.map((arm) => {
+    let sessions: number | null = null;
+    for (const t of tables) {
+      const safe = t.safe.find((s) => s.arm === arm);
+      const high = t.cells.find((c) => c.arm === arm && c.measure === 'high_over_alone');
+      const slow = high !== undefined && high.n > 0 && (high.mean?.value ?? high.values[0]!.value) > 1.05;
+      if (!safe || safe.of === 0 || safe.runs < safe.of || slow) break;
+      sessions = t.variant;
+    }
+    return { arm, sessions };
+  });
+}
+
+/** All figures, each with an id of its own. */
+export function allFigures(data: ReportData): Map<Experiment, Figure[]> {
+  return new Map(
+    data.experiments.map((e) => [
+      e,
+      e.tables.length > 1 ? sweepFigures(e.tables, e.name) : figuresOf(e.tables[0]!, e.name),
+    ]),
+  );
+}
+
+export function page(data: ReportData, figures: ReadonlyMap<Experiment, Figure[]>): string {
+  const body = [
+    intro(data),
+    ...data.experiments.map((e) => section(e.name, e.name, experimentPart(e, figures.get(e)!))),
+    section('arms', 'The arms', armsPart(data)),
+    section('measures', 'The measures', measuresPart()),
+    section('method', 'How it was done', methodPart(data)),
+  ].join('\n');
+  return document({
+    title: 'Evaluation of resource control for agents',
+    nav: [
+      ...data.experiments.map((e): [string, string] => [e.name, e.name]),
+      ['arms', 'Arms'],
+      ['measures', 'Measures'],
+      ['method', 'Method'],
+    ],
+    body,
+  });
+}
+
+function intro(data: ReportData): string {
+  const runs = data.experiments.flatMap((e) => e.tables.flatMap((t) => [...t.runs, ...t.broken]));
+  const broken = data.experiments.reduce((n, e) => n + e.tables.reduce((m, t) => m + t.broken.length, 0), 0);
+  return `<p>${runs.length} runs, ${broken === 0 ? 'none broken' : `<b>${broken} broken</b> (shown below)`}${data.outdated ? `; ${data.outdated} of an earlier form of a scenario left out` : ''}. A difference is only called one where Holm's correction over the scenario's whole table leaves p at most 0.05 and the 95 % interval excludes zero.</p>`;
+}
+
+function experimentPart(e: Experiment, figures: readonly Figure[]): string {
+  const one = e.tables.length === 1;
+  return [
+    ...(one ? [goalsPart(e.goals)] : [densityPart(e)]),
+    ...e.tables.map(
+      (t) => `${one ? '' : `<h3>${t.variant} sessions</h3>`}${measureTable(t)}${verdictPart(t)}${brokenPart(t)}`,
+    ),
+    ...figures.map(figurePart),
+  ].join('\n');
+}
+
+function goalsPart(goals: readonly Goal[]): string {
+  if (!goals.length) return '';
+  return `<h3>What was promised</h3>${table(
+    ['Arm', 'Goal', 'Found', ''],
+    goals.map((g) => [esc(g.arm), esc(g.what), esc(g.found), `<b>${esc(g.kept)}</b>`]),
+  )}`;
+}
+
+function densityPart(e: Experiment): string {
+  return `<h3>Density</h3><p>Most sessions of the swept kind, up to which no run lost an agent and HIGH, where there is one, took at most 1.05 times its time alone on average.</p>${table(
+    ['Arm', 'Sessions'],
+    e.densities.map((d) => [esc(d.arm), d.sessions === null ? 'not even the fewest' : String(d.sessions)]),
+    [false, true],
+  )}`;
+}
+
+function measureTable(t: Table): string {
+  const cell = (c: Cell | undefined): string => {
+    if (!c || c.n === 0) return '–';
+    const value = c.mean
+      ? `${shown(c.mean.value)} <small>${shown(c.mean.low)} to ${shown(c.mean.high)}</small>`
+      : shown(c.values[0]!.value);
+    return `${value}${c.n < c.of ? ` <small>n ${c.n}/${c.of}</small>` : ''}`;
+  };
+  const known = measures.filter((m) => t.cells.some((c) => c.measure === m.id && c.n > 0));
+  const of = (m: string, a: string) => t.cells.find((c) => c.measure === m && c.arm === a);
+  const data = csv({
+    columns: ['measure', 'unit', 'arm', 'n', 'runs', 'mean', 'low', 'high'],
+    rows: known.flatMap((m) =>
+      t.arms.map((a) => {
+        const c = of(m.id, a)!;
+        return [m.id, m.unit, a, c.n, c.of, c.mean?.value ?? null, c.mean?.low ?? null, c.mean?.high ?? null];
+      }),
+    ),
+  });
+  const runs = t.arms.map((a) => `${esc(a)} <small>n ${t.runs.filter((r) => r.arm === a).length}</small>`);
+  return `<h3>Arms and measures</h3>${table(
+    ['', 'unit', ...runs],
+    known.map((m) => [
+      `<a href="#m-${m.id}">${esc(m.title)}</a>`,
+      esc(m.unit),
+      ...t.arms.map((a) => cell(of(m.id, a))),
+    ]),
+    [false, false, ...t.arms.map(() => true)],
+  )}<p class="small">Mean over runs with its 95 % bootstrap interval. n k/N: k of N runs have a value. ${csvLink(`${t.scenario}${t.variant ?? ''}`, data)}</p>`;
+}
+
+const order = { worse: 0, better: 1, none: 2, 'too few': 3 } as const;
+
+/** Pair by pair: what differs in full, the rest by name. */
+function verdictPart(t: Table): string {
+  const pairs = Map.groupBy(t.verdicts, (v) => `${v.arm} against ${v.other}`);
+  if (pairs.size === 0) return '';
+  const title = (id: string) => measures.find((m) => m.id === id)!.title;
+  const parts = [...pairs].map(([pair, all]) => {
+    const clear = all
+      .filter((v) => v.finding === 'better' || v.finding === 'worse')
+      .sort((a, b) => order[a.finding] - order[b.finding]);
+    const names = (finding: 'none' | 'too few') =>
+      all.filter((v) => v.finding === finding).map((v) => title(v.measure));
+    const count = (f: 'better' | 'worse') => clear.filter((v) => v.finding === f).length;
+    const head = clear.length
+      ? `better in ${count('better')}, worse in ${count('worse')}`
+      : names('none').length
+        ? 'no difference shown'
+        : 'not compared';
+    const rows = all.toSorted((a, b) => order[a.finding] - order[b.finding]);
+    return `<details class="finding"${clear.length && pair.startsWith('agentcgroup') ? ' open' : ''}><summary><span>${esc(pair)}</span><span class="values"><b>${head}</b></span></summary><ul>${rows.map((v) => `<li>${v.finding === 'none' || v.finding === 'too few' ? esc(v.text) : `<b>${esc(v.text)}</b>`}</li>`).join('')}</ul></details>`;
+  });
+  return `<h3>Verdicts</h3>${parts.join('\n')}`;
+}
+
+function brokenPart(t: Table): string {
+  if (!t.broken.length) return '';
+  return `<h3>Broken runs</h3>${table(
+    ['Arm', 'Run', 'Why'],
+    t.broken.map((r) => [esc(r.arm), String(r.run), esc(r.broken ?? 'it has no measures')]),
+    [false, true, false],
+  )}`;
+}
+
+function armsPart(data: ReportData): string {
+  const used = new Set(data.experiments.flatMap((e) => e.tables.flatMap((t) => t.arms)));
+  return table(
+    ['Arm', '', ''],
+    [...used].map((name) => {
+      const info = data.arms.find((a) => a.name === name);
+      return [esc(name), esc(info?.what ?? ''), info?.peer ? 'as Debian packages it' : ''];
+    }),
+  );
+}
+
+function measuresPart(): string {
+  return `<dl>${measures.map((m) => `<dt id="m-${m.id}">${esc(m.title)}</dt><dd>${esc(m.definition)} (${esc(m.unit)}${m.better ? `; ${m.better} is better` : ''})</dd>`).join('')}</dl>`;
+}
+
+function methodPart(data: ReportData): string {
+  const runs = data.experiments.flatMap((e) => e.tables.flatMap((t) => [...t.runs, ...t.broken]));
+  const environments = Map.groupBy(runs, (r) => environmentText(r));
+  return `<p>Runs with the same number are a block: the arms one after the other in an order drawn from the seed. Differences are between runs of the same block; the test is a permutation test of paired runs (exact up to 14 blocks, else 19,999 drawn sign patterns), two-sided; intervals are percentile bootstraps of 2,000 draws.</p>
+<dl>${[...environments].map(([text, own]) => `<dt>${own.length} runs</dt><dd>${esc(text)}</dd>`).join('')}
+<dt>Seeds</dt><dd>${esc([...new Set(runs.map((r) => r.seed))].join(', '))}</dd>
+<dt>When</dt><dd>${esc(runs.map((r) => r.startedAt).sort()[0] ?? '')} to ${esc(
+    runs
+      .map((r) => r.startedAt)
+      .sort()
+      .at(-1) ?? '',
+  )}</dd></dl>
+<p>To do it again:</p><pre class="scroll">${esc(data.commands.join('\n'))}</pre>`;
+}
+
+function environmentText({ environment: e, arm }: Run): string {
+  return [
+    `kernel ${e.kernel}, ${e.where === 'lab' ? `in a microVM (${e.accelerator}${e.deterministicClock ? ', clock counts instructions' : ''})` : 'on the machine itself'}`,
+    `${e.cpus} CPUs, ${shown(e.memoryBytes / 2 ** 20)} MiB, swap ${shown(e.swapBytes / 2 ** 20)} MiB, huge pages ${e.hugePages}`,
+    `agentcgroup ${e.agentcgroup}, Node.js ${e.node}`,
+    ...(e.peer ? [`${arm}: ${e.peer}`] : []),
+  ].join('; ');
+}

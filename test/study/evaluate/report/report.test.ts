@@ -1,0 +1,132 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { judge, report } from '../../../../src/study/evaluate/index.ts';
+import { pairsOf } from '../../../../src/study/evaluate/report/judge.ts';
+import { blocks, madeRun, type Truth } from './runs.ts';
+
+const base: Truth = { highMs: 8000, lowMs: 12_000, growthMs: 2 };
+const alone: Truth = { ...base, highMs: 7900, lowMs: 11_000 };
+const one = (runs: Parameters<typeof judge>[0]) => judge(runs, undefined, []).experiments[0]!.tables[0]!;
+const verdict = (t: ReturnType<typeof one>, measure: string, arm: string, other: string) =>
+  t.verdicts.find((v) => v.measure === measure && v.arm === arm && v.other === other)!;
+
+test('a real difference is found, in the right direction, and said in words', () => {
+  const t = one(
+    blocks(20, {
+      alone,
+      none: { ...base, highMs: 10_000, growthMs: 4, dies: 0.6 },
+      agentcgroup: { ...base, highMs: 8000, growthMs: 2, lowMs: 13_000 },
+    }),
+  );
+  const high = verdict(t, 'high_over_alone', 'agentcgroup', 'none');
+  expect(high.finding).toBe('better');
+  expect(high.difference!.high).toBeLessThan(-0.2);
+  expect(high.text).toMatch(
+    /^Time of HIGH over its time alone: agentcgroup against none: better, 0\.2\d x less \(95 % interval/,
+  );
+  expect(verdict(t, 'growth_p95', 'agentcgroup', 'none').finding).toBe('better');
+  expect(verdict(t, 'agents_alive', 'agentcgroup', 'none').finding).toBe('better');
+  expect(t.safe.find((s) => s.arm === 'agentcgroup')).toMatchObject({ runs: 20, of: 20 });
+  expect(t.safe.find((s) => s.arm === 'none')!.runs).toBeLessThan(16);
+  // LOW of none only where it lived: fewer blocks, and said so
+  const low = verdict(t, 'low_over_alone', 'agentcgroup', 'none');
+  expect(low.n).toBeLessThan(20);
+  expect(low.text).toMatch(/blocks left out/);
+});
+
+test('where there is no difference none is claimed, at no more than the nominal rate over whole tables', () => {
+  let claimed = 0;
+  const tables = 40;
+  for (let seed = 1; seed <= tables; seed++) {
+    const t = one(blocks(8, { alone, none: base, agentcgroup: base }, { seed }));
+    const found = t.verdicts.filter((v) => v.finding === 'better' || v.finding === 'worse');
+    if (found.length > 0) claimed++;
+    expect(t.verdicts.filter((v) => v.finding === 'none').every((v) => v.text.includes('no difference shown'))).toBe(
+      true,
+    );
+  }
+  // 5 % of 40 is 2; with more than 7 the chance were below one in a thousand
+  expect(claimed).toBeLessThanOrEqual(7);
+});
+
+test('too few runs are called that', () => {
+  const t = one(blocks(3, { alone, none: base, agentcgroup: { ...base, highMs: 5000 } }));
+  const v = verdict(t, 'high_over_alone', 'agentcgroup', 'none');
+  expect(v).toMatchObject({ finding: 'too few', difference: null, p: null });
+  expect(v.text).toMatch(/too few runs \(3 blocks/);
+});
+
+test('goals: kept, missed, and not shown', () => {
+  const e = judge(
+    blocks(12, {
+      alone,
+      none: { ...base, growthMs: 4 },
+      agentcgroup: { ...base, lowMs: 16_000, overlap: 0.8, growthMs: 1, noise: 0.02 },
+    }),
+    undefined,
+    [],
+  ).experiments[0]!;
+  const kept = (what: string) => e.goals.find((g) => g.arm === 'agentcgroup' && g.what.includes(what))!.kept;
+  expect(kept('no agent lost')).toBe('kept');
+  expect(kept('HIGH within')).toBe('kept');
+  expect(kept('LOW at most')).toBe('missed');
+  expect(kept('overlap')).toBe('not shown');
+  expect(kept('29 %')).toBe('kept');
+});
+
+test('pairs: ours against all others, the others against no control, nobody against itself or the reference', () => {
+  expect(pairsOf(['alone', 'none', 'oomd', 'agentcgroup-cgroup', 'agentcgroup-sched-ext'])).toEqual([
+    ['agentcgroup-cgroup', 'none'],
+    ['agentcgroup-cgroup', 'oomd'],
+    ['agentcgroup-cgroup', 'agentcgroup-sched-ext'],
+    ['agentcgroup-sched-ext', 'none'],
+    ['agentcgroup-sched-ext', 'oomd'],
+    ['oomd', 'none'],
+  ]);
+});
+
+test('a report in one file: broken runs shown, nothing from outside, every figure with its data', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'agentcgroup-report-'));
+  try {
+    const runs = [
+      ...blocks(8, { alone, none: { ...base, dies: 0.5 }, agentcgroup: base }),
+      madeRun('none', 8, { ...base, broken: 'the guest <did> not answer' }),
+      ...[2, 4].flatMap((variant) =>
+        blocks(
+          6,
+          { alone, 'static-peak': { ...base, dies: variant === 4 ? 1 : 0 }, agentcgroup: base },
+          { scenario: 'sweep', variant },
+        ),
+      ),
+      { ...madeRun('none', 0, base), scenarioHash: 'old', startedAt: '2020-01-01T00:00:00.000Z', run: 99 },
+    ];
+    const file = join(dir, 'runs.ndjson');
+    await writeFile(file, runs.map((r) => JSON.stringify(r)).join('\n'));
+    const plan = { version: 1, createdAt: '', command: ['evaluate', 'made', '--runs', '8'], scenarios: [], runs: [] };
+    await writeFile(join(dir, 'plan.json'), JSON.stringify(plan));
+    const written = await report(file, join(dir, 'out'), { arms: [{ name: 'none', what: 'nothing is done' }] });
+    expect(written.data.experiments.map((e) => e.name)).toEqual(['made', 'sweep']);
+    expect(written.data.outdated).toBe(1);
+    expect(written.data.experiments[1]!.densities).toEqual([
+      { arm: 'static-peak', sessions: 2 },
+      { arm: 'agentcgroup', sessions: 4 },
+    ]);
+    const html = await readFile(written.report, 'utf8');
+    expect(html).toContain('the guest &#60;did&#62; not answer');
+    expect(html).toContain('agentcgroup evaluate made --runs 8');
+    expect(html).not.toMatch(/NaN|undefined|Infinity|(src|href)="(http|\/\/)/);
+    const json = JSON.parse(await readFile(written.results, 'utf8'));
+    expect(json.experiments[0].tables[0].broken).toEqual([{ arm: 'none', run: 8, why: 'the guest <did> not answer' }]);
+    const drawn = await readdir(join(dir, 'out/figures'));
+    expect(drawn).toContain('made-timeline-agentcgroup.svg');
+    expect(drawn.filter((f) => f.endsWith('.svg')).length).toBe(drawn.filter((f) => f.endsWith('.csv')).length);
+    await writeFile(file, '');
+    await expect(report(file, join(dir, 'out'))).rejects.toMatchObject({ code: 'ACG_USAGE' });
+    if (process.env.KEEP_REPORT)
+      await (await import('node:fs/promises')).cp(dir, process.env.KEEP_REPORT, { recursive: true });
+  } finally {
+    await rm(dir, { recursive: true });
+  }
+});
