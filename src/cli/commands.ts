@@ -25,5 +25,6 @@ export const commands: Record<string, () => Promise<Add>> = {
   characterize: async () => (await import('./commands/characterize.ts')).addCharacterize,
   evaluate: async () => (await import('./commands/evaluate.ts')).addEvaluate,
   simulate: async () => (await import('./commands/simulate.ts')).addSimulate,
+  dataset: async () => (await import('./commands/dataset.ts')).addDataset,
   lab: async () => (await import('./commands/lab.ts')).addLab,
 };

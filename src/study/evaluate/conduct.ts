@@ -3,7 +3,8 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type LabOptions, type LabResult, runInLab, SHARE_PATH } from '../../lab/index.ts';
 import { AcgError } from '../../model/index.ts';
-import type { Host } from './arms/index.ts';
+import { armNamed, type Host } from './arms/index.ts';
+import { fetchPeer } from './peers.ts';
 import { keyOf, makePlan, missing, type PlanOptions, readRuns } from './plan.ts';
 import { hashOf, planSessions } from './scenario.ts';
 import { sourceFor } from './source.ts';
@@ -45,6 +46,10 @@ export async function conduct(options: ExperimentOptions): Promise<Run[]> {
   mkdirSync(out, { recursive: true });
   const plan = makePlan(scenarios, options);
   writePlan(options, plan);
+  for (const name of new Set(plan.map((r) => r.arm))) {
+    const { runs: peer } = armNamed(name);
+    if (peer) await fetchPeer(peer, options.say);
+  }
   const raw = join(out, RAW_FILE);
   const wanted = new Set(plan.map(keyOf));
   const hashes = new Set(scenarios.map(hashOf));
@@ -108,6 +113,7 @@ async function boot(options: ExperimentOptions, runs: PlannedRun[], clock: Clock
     deterministic,
     ...(deterministic && { kernelArguments: EMULATED_ARGUMENTS }),
     timeoutMs: limit,
+    env: process.env.XDG_CACHE_HOME ? { XDG_CACHE_HOME: process.env.XDG_CACHE_HOME } : {},
     share: out,
     onStdout: (chunk) => lines.push(chunk),
     onStderr: (chunk) => options.say(chunk.toString().trimEnd()),

@@ -1,6 +1,7 @@
 /** Honest experiments: scenarios, arms, runs and what they show. */
 export { type Arm, armNamed, arms, type Host } from './arms/index.ts';
 export { conduct, type ExperimentOptions } from './conduct.ts';
+export { datasetFolder, fetchDataset } from './dataset.ts';
 export { byPriority, overlap } from './measure.ts';
 export { keyOf, makePlan, readRuns } from './plan.ts';
 export { judge, report, type WrittenReport } from './report/report.ts';

@@ -1,15 +1,11 @@
 /** Where the calls of a session come from that are not in the scenario itself: recorded sessions. */
 import { existsSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { AcgError } from '../../model/index.ts';
 import { type ImportedSession, openTraces } from '../../trace/index.ts';
 import { callsOf, draw, fit, type LiveCall, liveCallsOf, type ShapedCall, wholeAsCall } from '../replay/index.ts';
+import { datasetFolder } from './dataset.ts';
 import type { Source } from './scenario.ts';
-
-/** Where `agentcgroup dataset fetch` puts the public data set. */
-export const datasetFolder = (): string =>
-  join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'agentcgroup', 'dataset');
 
 /** `dir`: the folder of the data set; the fetched one when null. Every trace is read once. */
 export function sourceFor(dir: string | null): Source {

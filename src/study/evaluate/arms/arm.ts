@@ -1,6 +1,7 @@
 import type { SessionRequest } from '../../../model/index.ts';
 import type { ReplayFiles } from '../../replay/index.ts';
 import type { NodeTree } from '../node.ts';
+import type { Peer } from '../peers.ts';
 import type { PlannedSession } from '../scenario.ts';
 import type { ArmInfo, Scenario } from '../types.ts';
 
@@ -45,7 +46,7 @@ export interface RunningArm {
 
 /** One way to control sessions: a file each in this folder. */
 export interface Arm extends ArmInfo {
-  /** Why it cannot run on this machine, in words; undefined: it can. */
-  absent?(): string | undefined;
+  /** The package it runs. */
+  runs?: Peer;
   begin(context: ArmContext): Promise<RunningArm>;
 }

@@ -3,15 +3,27 @@ import { AcgError } from '../../../model/index.ts';
 import { agentcgroupCgroup } from './agentcgroup.ts';
 import { alone } from './alone.ts';
 import type { Arm } from './arm.ts';
+import { earlyoom } from './earlyoom.ts';
 import { memoryHigh } from './memory-high.ts';
 import { memoryLow } from './memory-low.ts';
 import { memoryMax } from './memory-max.ts';
 import { none } from './none.ts';
+import { oomd } from './oomd.ts';
 import { staticPeak } from './static-peak.ts';
 
 export type { Arm, ArmContext, Host, RunningArm } from './arm.ts';
 
-export const arms: readonly Arm[] = [alone, none, staticPeak, memoryMax, memoryHigh, memoryLow, agentcgroupCgroup];
+export const arms: readonly Arm[] = [
+  alone,
+  none,
+  staticPeak,
+  memoryMax,
+  memoryHigh,
+  memoryLow,
+  earlyoom,
+  oomd,
+  agentcgroupCgroup,
+];
 
 /** Throws ACG_USAGE for a name that no arm has. */
 export function armNamed(name: string): Arm {
