@@ -1,6 +1,6 @@
 /*
- * An agent: sets up what it holds, says that it is ready, waits for the barrier, then thinks and calls, one call after the
- * other, each through bash as agents do. A plan is lines:
+ * An agent: sets up what it holds, makes a call that does nothing, says that it is ready, waits for the barrier, then thinks and
+ * calls, one call after the other, each through bash as agents do. A plan is lines:
  *
  *   log FILE | go FILE | anon BYTES | file BYTES PATH | start MS | set (ready, wait for the barrier)
  *   call N AFTER_MS RETRIES SMALLER HINT SCRIPT     HINT is - for none; SCRIPT, the rest of the line, is what bash runs; %s in it
@@ -194,6 +194,10 @@ int agent(const char *plan, const char *cgroup)
 			read_file(fd, 0, file);
 			close(fd);
 		} else if (strcmp(line, "set") == 0) {
+			bool feedback = false;
+
+			/* one call before the barrier: shell, interception and control are in memory from then on */
+			run(":", NULL, &feedback);
 			say(log_fd, "ready %ld\n", now_ns());
 			sleep_until(barrier(go) + start * MS);
 		} else if (strncmp(line, "call ", 5) == 0)

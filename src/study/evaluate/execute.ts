@@ -207,10 +207,9 @@ async function allReady(
     }
 }
 
-/** Page cache of earlier runs is gone, huge pages are as the scenario says. In the lab only: elsewhere that is not ours to change. */
+/** Huge pages are as the scenario says. In the lab only: elsewhere that is not ours to change. */
 function resetMachine(scenario: Scenario): void {
   if (!process.env.AGENTCGROUP_LAB) return;
-  writeFileSync('/proc/sys/vm/drop_caches', '1');
   writeFileSync('/sys/kernel/mm/transparent_hugepage/enabled', scenario.node.hugePages);
 }
 

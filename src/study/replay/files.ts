@@ -1,5 +1,5 @@
 /** The files of the native replayer (native/replay): plans and shapes are written, logs are read. */
-import { existsSync, mkdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { AcgError } from '../../model/index.ts';
 import { parseLog, type SessionLog } from './log.ts';
@@ -30,12 +30,15 @@ const STRETCH = 2 ** 32;
 export class ReplayFiles {
   readonly dir: string;
   readonly #options: ReplayOptions;
-  readonly #program = replayProgram();
+  readonly #program: string;
 
   constructor(dir: string, options: ReplayOptions) {
     this.dir = dir;
     this.#options = options;
     mkdirSync(join(dir, 'bin'), { recursive: true });
+    // a copy beside the plans: where the package is on a shared folder of a guest, starting a call would wait for the host
+    this.#program = join(dir, 'agentcgroup-replay');
+    copyFileSync(replayProgram(), this.#program);
   }
 
   /** The command line of the session's agent; with `cgroup` it puts itself there first. Throws ACG_SCENARIO. */
