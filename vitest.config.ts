@@ -6,9 +6,6 @@ import { defineConfig } from 'vitest/config';
 /** Programs that the daemon does not use yet, whose tests do not all pass: `npm run test:kernel` runs them. */
 const unsettled = ['scheduler', 'governor', 'governing'].map((name) => `test/lab/kernel/${name}.test.ts`);
 
-/** Ten thousand simulated workloads, minutes of one processor: `npx vitest run --project long`. */
-const long = 'test/study/simulate/invariants.test.ts';
-
 export default defineConfig({
   test: {
     reporters: ['default'],
@@ -20,10 +17,9 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/native/**', 'test/lab/**', 'test/agents/**', long],
+          exclude: ['test/native/**', 'test/lab/**', 'test/agents/**'],
         },
       },
-      { extends: true, test: { name: 'long', include: [long] } },
       {
         extends: true,
         test: {

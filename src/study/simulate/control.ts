@@ -1,6 +1,7 @@
 /** Who controls a simulated node: nobody (limits only), or control/policy exactly as the daemon drives it. */
 import {
   type Action,
+  type Ceiling,
   commandClass,
   type Explanation,
   initialState,
@@ -41,6 +42,10 @@ export interface Watched {
 
 /** A throttled call breaches its ceiling with every batch: it is told no more often than this, milliseconds. */
 const BREACH_EVERY = 50;
+/** A hard ceiling this near to what a call needs is not written. */
+const KILL_MARGIN = 4 * 2 ** 20;
+/** More steps than this at one moment are a loop. */
+const MOST_STEPS = 10_000;
 
 /** The policy as the daemon runs it: events in, actions carried out in order, samples on time, timers kept. */
 export class PolicyControl implements Control {
@@ -76,7 +81,11 @@ export class PolicyControl implements Control {
     this.#queue.push(event);
     if (this.#busy) return;
     this.#busy = true;
-    for (let next = this.#queue.shift(); next; next = this.#queue.shift()) this.#step(next);
+    let steps = 0;
+    for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
+      if (++steps > MOST_STEPS) throw new Error(`the policy does not come to rest at ${this.#node.now} ms`);
+      this.#step(next);
+    }
     this.#busy = false;
   }
 
@@ -159,15 +168,9 @@ export class PolicyControl implements Control {
     }
   }
 
-  /** As the daemon does it: cache may go for a lower ceiling; what is needed may not, then we are told afresh. */
-  #setMax(target: Target, g: Group, max: number): void {
-    const needed = g.usage - (g.pages?.coldFile ?? 0);
-    if (max < g.max && needed + 4 * 2 ** 20 > max) {
-      if (target.kind === 'call') this.tell({ type: 'samples', calls: [{ call: target.call, ...usage(g) }] });
-      return;
-    }
-    if (g.usage > max) this.#node.reclaim(g, g.usage - max);
-    g.max = max;
+  /** As the daemon has it: cache may go for a lower ceiling; what is needed may not, and the next samples show it. */
+  #wouldKill(g: Group, max: number): boolean {
+    return max < g.max && g.usage - (g.pages?.coldFile ?? 0) + KILL_MARGIN > max;
   }
 
   #call(id: string): SimCall | undefined {
@@ -194,16 +197,20 @@ export class PolicyControl implements Control {
         if (!g || g === this.#node.memory.root) return;
         if (a.min !== undefined) g.min = a.min;
         if (a.low !== undefined) g.low = a.low;
-        if (a.high !== undefined) g.high = a.high === 'max' ? Number.POSITIVE_INFINITY : Math.floor(a.high);
-        if (a.max !== undefined)
-          this.#setMax(a.target, g, a.max === 'max' ? Number.POSITIVE_INFINITY : Math.floor(a.max));
+        const max = ceiling(a.max);
+        if (max !== undefined && this.#wouldKill(g, max)) return;
+        g.high = ceiling(a.high) ?? g.high;
+        if (max !== undefined) {
+          if (g.usage > max) this.#node.reclaim(g, g.usage - max);
+          g.max = max;
+        }
         if (g.usage <= g.high) g.stalledUntil = Math.min(g.stalledUntil, this.#node.now);
         return;
       }
       case 'throttle':
       case 'unthrottle': {
         const g = this.#group(a.target);
-        if (g) g.high = a.high === 'max' ? Number.POSITIVE_INFINITY : Math.floor(a.high);
+        if (g) g.high = ceiling(a.high)!;
         return;
       }
       case 'weight': {
@@ -250,6 +257,10 @@ export class PolicyControl implements Control {
     }
   }
 }
+
+/** A ceiling as the memory model has it: bytes, infinite for none. */
+const ceiling = (c: Ceiling | undefined): number | undefined =>
+  c === 'max' ? Number.POSITIVE_INFINITY : c && Math.floor(c);
 
 function usage(g: Group): Usage {
   const p = g.pages!;

@@ -18,7 +18,12 @@ test('all invariants hold in 10,000 workloads, from a quarter of what they want 
     fc.property(workload(room(0.25, 1.2)), (w) => {
       expect(broken(w, config(), count)).toEqual([]);
     }),
-    { numRuns: Number(process.env.AGENTCGROUP_RUNS ?? 10_000) },
+    {
+      numRuns: Number(process.env.AGENTCGROUP_RUNS ?? 10_000),
+      // a counterexample is told in time, shrunk or not
+      interruptAfterTimeLimit: 700_000,
+      markInterruptAsFailure: true,
+    },
   );
   // an OOM of a parent, where only oom_score_adj protects the agents, is left to births in a full node
   process.stdout.write(`${kills} calls killed, ${above} OOMs above a call\n`);
