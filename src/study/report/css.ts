@@ -10,6 +10,7 @@ main,header{max-width:56rem;margin:0 auto;padding:0 1rem}
 h1{font-size:1.6rem;line-height:1.2;margin:1.5rem 0 .3rem}
 h2{font-size:1.25rem;margin:2.5rem 0 .5rem;border-bottom:1px solid var(--rule);padding-bottom:.2rem}
 h3{font-size:1.05rem;margin:0 0 .3rem}
+.scroll+h3,p+h3,details+h3{margin-top:1.6rem}
 a{color:var(--accent)}
 p{margin:.4rem 0}
 .small,small{font-size:.86rem;color:var(--faint)}

@@ -29,6 +29,8 @@ export interface CurveFigure {
   title: string;
   definition: string;
   what: string;
+  /** What `sessions` of the curves counts, where it is something else. */
+  from?: string;
   x: Axis;
   /** Cumulative share up to x, or the share above x (for long tails), on a logarithmic axis where the tail is what counts. */
   above?: boolean | 'logarithmic';
@@ -58,7 +60,7 @@ export function curveFigure(spec: CurveFigure, all: readonly Curve[]): Figure {
     n: [
       ...drawn.map(
         (c) =>
-          `${c.set}: ${c.n.toLocaleString('en')} ${spec.what}${spec.what === 'sessions' ? '' : ` (${c.sessions} sessions)`}`,
+          `${c.set}: ${c.n.toLocaleString('en')} ${spec.what}${spec.what === 'sessions' ? '' : ` (${c.sessions} ${spec.from ?? 'sessions'})`}`,
       ),
       ...few.map((set) => `${set}: too few`),
     ].join('; '),

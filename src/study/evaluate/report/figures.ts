@@ -17,7 +17,7 @@ import {
 import { quantileOfSorted } from '../../statistics/index.ts';
 import { byPriority } from '../measure.ts';
 import type { Run } from '../types.ts';
-import type { Table } from './judge.ts';
+import type { Cell, Table } from './judge.ts';
 import { type Measure, measures } from './measures.ts';
 
 /** Measures that get a picture of their own, where there are values. */
@@ -63,10 +63,7 @@ function points(table: Table, m: Measure, id: string): Figure {
       height: own.length * 34 + 70,
       option: {
         ...frame(width, []),
-        xAxis: valueAxis(
-          { name: m.unit, ...(own.every((c) => c.values.every((v) => v.value >= 0)) && { min: 0 }) },
-          'x',
-        ),
+        xAxis: { ...valueAxis({ name: m.unit }, 'x'), scale: farFromZero(own) },
         yAxis: categoryAxis(names, 'y'),
         series: [
           {
@@ -103,6 +100,13 @@ function points(table: Table, m: Measure, id: string): Figure {
   };
 }
 
+/** Zero is on the axis, unless all values are far from it. */
+function farFromZero(cells: readonly Cell[]): boolean {
+  const values = cells.flatMap((c) => c.values.map((v) => v.value));
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  return low > high / 2 && high > low;
+}
+
 function latency(table: Table, id: string): Figure {
   const curves = table.arms.flatMap((arm) => {
     const runs = table.runs.filter((r) => r.arm === arm);
@@ -119,8 +123,9 @@ function latency(table: Table, id: string): Figure {
       id: `${id}-growth`,
       title: 'Growth latency, all steps of all runs',
       definition:
-        'Wall time of each growth step of 1 MiB of anonymous memory, of HIGH (of all where all have the same priority); per cent of steps that took longer. In brackets: runs.',
+        'Wall time of each growth step of 1 MiB of anonymous memory, of HIGH (of all where all have the same priority); per cent of steps that took longer.',
       what: 'steps',
+      from: 'runs',
       x: { name: 'ms per MiB (logarithmic)', log: true },
       above: 'logarithmic',
       empty: 'No run has growth steps.',
@@ -136,6 +141,8 @@ function usual(runs: readonly Run[]): Run | undefined {
 }
 
 const mib = 2 ** 20;
+/** None of them a session's colour in the usual case of up to four. */
+const rungColours = { slow: '#b8860b', frozen: '#6a3d9a' } as const;
 const most = 600;
 
 /** Memory of each call and agent, stacked, under the node's limit; what was held back or frozen as bars above it. */
@@ -216,8 +223,8 @@ function timeline(table: Table, arm: string, id: string): Figure {
                 type: 'line',
                 name: rung === 'frozen' ? 'frozen' : 'held back',
                 symbol: 'none',
-                color: rung === 'frozen' ? '#0072b2' : '#b8860b',
-                lineStyle: { width: 5, color: rung === 'frozen' ? '#0072b2' : '#b8860b' },
+                color: rungColours[rung],
+                lineStyle: { width: 5, color: rungColours[rung] },
                 data: [
                   [from / 1000, limit * 1.05 + row * k],
                   // a rung seen at one sample only is still to be seen

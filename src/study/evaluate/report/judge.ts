@@ -62,17 +62,9 @@ const LEVEL = 0.05;
 export function tableOf(runs: readonly Run[]): Table {
   const good = runs.filter((r) => r.broken === null && r.measures !== null);
   const arms = armsInOrder(runs.map((r) => r.arm));
-  const alone = new Map(good.filter((r) => r.arm === 'alone').map((r) => [r.run, r]));
-  const cells = measures.flatMap((m) =>
-    arms.map((arm) =>
-      cellOf(
-        m,
-        arm,
-        good.filter((r) => r.arm === arm).toSorted((a, b) => a.run - b.run),
-        alone,
-      ),
-    ),
-  );
+  const of = (arm: string) => good.filter((r) => r.arm === arm).toSorted((a, b) => a.run - b.run);
+  const alone = of('alone');
+  const cells = measures.flatMap((m) => arms.map((arm) => cellOf(m, arm, of(arm), alone)));
   return {
     scenario: runs[0]!.scenario,
     variant: runs[0]!.variant,
@@ -97,24 +89,25 @@ export function armsInOrder(names: readonly string[]): string[] {
   return [...new Set(names)].sort((a, b) => rank(a) - rank(b) || a.localeCompare(b));
 }
 
-function cellOf(m: Measure, arm: string, runs: readonly Run[], alone: ReadonlyMap<number, Run>): Cell {
-  const values = runs.flatMap((r) => {
-    const value = m.of(r, alone.get(r.run));
-    return value === null ? [] : [{ run: r.run, value }];
-  });
+function cellOf(m: Measure, arm: string, runs: readonly Run[], alone: readonly Run[]): Cell {
+  const known = (all: readonly Run[]) =>
+    all.flatMap((r) => {
+      const value = m.of(r);
+      return value === null ? [] : [{ run: r.run, value }];
+    });
+  const cell = { measure: m.id, arm, of: runs.length };
+  const values = known(runs);
+  const own = values.map((v) => v.value);
+  if (!m.overAlone) return { ...cell, n: own.length, mean: own.length < 2 ? null : bootstrap(own, average), values };
+  const base = known(alone).map((v) => v.value);
+  if (base.length === 0) return { ...cell, n: 0, mean: null, values: [] };
+  const unit = average(base);
   return {
-    measure: m.id,
-    arm,
-    n: values.length,
-    of: runs.length,
+    ...cell,
+    n: own.length,
     mean:
-      values.length < 2
-        ? null
-        : bootstrap(
-            values.map((v) => v.value),
-            average,
-          ),
-    values,
+      own.length < 2 || base.length < 2 ? null : contrast(own, base, average, { ratio: true, paired: arm === 'alone' }),
+    values: values.map((v) => ({ run: v.run, value: v.value / unit })),
   };
 }
 

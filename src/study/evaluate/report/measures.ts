@@ -12,16 +12,12 @@ export interface Measure {
   /** What it means, for the report. */
   definition: string;
   /** Of a run that is not broken; null: does not apply, was not measured, or too few samples. */
-  of: (run: Run, alone: Run | undefined) => number | null;
+  of: (run: Run) => number | null;
+  /** The value is divided by the mean of arm `alone`, whose own scatter is then part of the interval. */
+  overAlone?: boolean;
 }
 
 const plain = (pick: (m: Measures) => number | null) => (run: Run) => pick(run.measures!);
-
-/** Time over the time alone in the same block of runs; null when one of the two did not complete. */
-const overAlone = (pick: (m: Measures) => number | null) => (run: Run, alone: Run | undefined) => {
-  const [own, base] = [pick(run.measures!), alone?.measures ? pick(alone.measures) : null];
-  return own === null || base === null || base <= 0 ? null : own / base;
-};
 
 const growth = (q: number) => (run: Run) => {
   const { high, low } = byPriority(run.sessions);
@@ -87,8 +83,9 @@ export const measures: readonly Measure[] = [
     unit: 'x',
     better: 'less',
     definition:
-      'from its start to the end of its last call, over the same in the run of arm alone of the same block; only runs in which HIGH completed',
-    of: overAlone((m) => m.highMs),
+      'from its start to the end of its last call, over the mean of the same in arm alone; only runs in which HIGH completed',
+    overAlone: true,
+    of: plain((m) => m.highMs),
   },
   {
     id: 'low_over_alone',
@@ -96,8 +93,9 @@ export const measures: readonly Measure[] = [
     unit: 'x',
     better: 'less',
     definition:
-      'mean over the LOW sessions, over the same in the run of arm alone of the same block; only runs in which all LOWs completed',
-    of: overAlone((m) => m.lowMs),
+      'mean over the LOW sessions, over the mean of the same in arm alone; only runs in which all LOWs completed',
+    overAlone: true,
+    of: plain((m) => m.lowMs),
   },
   {
     id: 'overlap',

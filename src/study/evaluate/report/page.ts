@@ -130,7 +130,7 @@ function measureTable(t: Table): string {
     const value = c.mean
       ? `${shown(c.mean.value)} <small>${shown(c.mean.low)} to ${shown(c.mean.high)}</small>`
       : shown(c.values[0]!.value);
-    return `${value}${c.n < c.of ? ` <small>n ${c.n}/${c.of}</small>` : ''}`;
+    return `<span>${value}${c.n < c.of ? ` <small>n ${c.n}/${c.of}</small>` : ''}</span>`;
   };
   const known = measures.filter((m) => t.cells.some((c) => c.measure === m.id && c.n > 0));
   const of = (m: string, a: string) => t.cells.find((c) => c.measure === m && c.arm === a);
