@@ -66,6 +66,8 @@ async function adoptCalls(
     const place = parsePlace(`tenant-${session.kept.tenant}/session-${session.id}/${cgroup.name}`);
     if (place?.kind !== 'call') continue;
     const kept = KeptCall.safeParse(readJson(cgroup, CALL_XATTR));
+    // made ahead for a next call that never came
+    if (!kept.success && cgroup.tryRemove()) continue;
     session.lastCall = Math.max(session.lastCall, place.call);
     if (!kept.success) {
       await cgroup.end();

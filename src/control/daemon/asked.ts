@@ -31,7 +31,7 @@ export function askedOf({ args, env }: Pick<Open, 'args' | 'env'>, agentArgv: re
 }
 
 function identifier(text: string | undefined): string | undefined {
-  return AgentId.safeParse(text).data;
+  return text === undefined ? undefined : AgentId.safeParse(text).data;
 }
 
 function toolOf(command: string, env: Open['env'], agentArgv: readonly string[]): Asked['tool'] {

@@ -1,9 +1,10 @@
 import { AcgError, type CallRecord, type Feedback, redactCommand } from '../../model/index.ts';
+import { CgroupFileError } from '../cgroup/index.ts';
 import type { Ended } from '../intercept/index.ts';
-import { setXattr, signalNumber } from '../native/index.ts';
+import { signalNumber } from '../native/index.ts';
 import { commandClass, feedbackFor, feedbackText, hintOf, hintRecord, type KillReason } from '../policy/index.ts';
 import { Call, type Controllers, createCallCgroup } from './call.ts';
-import { CALL_XATTR, type KeptCall } from './kept.ts';
+import type { KeptCall } from './kept.ts';
 import type { PolicyDriver } from './policy-driver.ts';
 import { decodeWaitStatus, onGone } from './processes.ts';
 import { delegate, type Session } from './session.ts';
@@ -108,8 +109,11 @@ export class CallLifecycle {
         class: commandClass(command),
       }),
     );
-    // off the way of the answer: the first breach is not due for a while
-    setImmediate(() => this.watch(session, call));
+    // off the way of the answer: the first breach is not due for a while, and the next call neither
+    setImmediate(() => {
+      this.watch(session, call);
+      this.prepare(session);
+    });
     return call;
   }
 
@@ -144,25 +148,46 @@ export class CallLifecycle {
           }
         }),
     });
-    signal.addEventListener('abort', takeBack);
     ask();
+    if (this.#waiting.has(kept.call)) signal.addEventListener('abort', takeBack);
     return promise;
+  }
+
+  /** Has the cgroup of the session's next call ready. */
+  prepare(session: Session): void {
+    if (session.state !== 'running') return;
+    try {
+      session.spare.make(session.lastCall + 1, this.#controllers);
+    } catch (error) {
+      // a session that is going; and what cannot be made ahead is made when it is needed, and reported then
+      if (!(error instanceof CgroupFileError)) throw error;
+    }
   }
 
   /** Makes the call's cgroup, and the call. */
   start(session: Session, kept: KeptCall, waitedMs: number): Call {
-    const cgroup = createCallCgroup(session.cgroup, kept.number, this.#controllers);
-    if (session.kept.uid !== 0) delegate(cgroup, session.kept.uid);
+    const ready = session.spare.take(kept.number);
+    const cgroup = ready?.cgroup ?? createCallCgroup(session.cgroup, kept.number, this.#controllers);
+    const call = new Call(cgroup, kept, this.#controllers, ready?.fd);
     // an answer in the same step is no wait
     if (waitedMs >= 1 && Date.now() - kept.start >= 1) kept.heldMs = Math.round(waitedMs);
-    setXattr(cgroup.path, CALL_XATTR, JSON.stringify(kept));
-    const call = new Call(cgroup, kept, this.#controllers);
+    try {
+      if (session.kept.uid !== 0) delegate(cgroup, session.kept.uid);
+      call.keep();
+    } catch (error) {
+      call.closeFd();
+      cgroup.tryRemove();
+      // somebody may have removed what was ready: there is none now, so that this one is made anew
+      if (ready) return this.start(session, kept, waitedMs);
+      throw error;
+    }
     session.calls.set(call.id, call);
     return call;
   }
 
-  /** Has the policy hear of limits met. */
+  /** Has the policy hear of limits met. By now the call has begun: its open directory is needed no more. */
   watch(session: Session, call: Call): void {
+    call.closeFd();
     let seen = { high: 0, max: 0, oomKill: 0 };
     let toldAt = Number.NEGATIVE_INFINITY;
     const target = { call: call.id };

@@ -1,3 +1,4 @@
+import { closeSync } from 'node:fs';
 import type { CallRecord, CallStatus, Feedback } from '../../model/index.ts';
 import { type Cgroup, callName } from '../cgroup/index.ts';
 import { setXattr } from '../native/index.ts';
@@ -26,11 +27,25 @@ export class Call {
   readonly #controllers: Controllers;
   readonly #beginMonotonic = performance.now();
   #end: { t: number; durationMs: number } | undefined;
+  /** Its directory, as long as it is open from its making. */
+  #fd: number | undefined;
 
-  constructor(cgroup: Cgroup, kept: KeptCall, controllers: Controllers) {
+  constructor(cgroup: Cgroup, kept: KeptCall, controllers: Controllers, fd?: number) {
     this.cgroup = cgroup;
     this.kept = kept;
     this.#controllers = controllers;
+    this.#fd = fd;
+  }
+
+  /** Runs `use` with the open directory of the cgroup. */
+  withFd<T>(use: (fd: number) => T): T {
+    return this.#fd === undefined ? this.cgroup.withFd(use) : use(this.#fd);
+  }
+
+  /** Closes the directory if it is still open from the call's making. */
+  closeFd(): void {
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = undefined;
   }
 
   get id(): string {

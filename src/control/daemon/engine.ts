@@ -46,6 +46,8 @@ type Report = (error: unknown, doing: string) => void;
  */
 export class Engine {
   readonly sessions = new Map<string, Session>();
+  /** Sessions by the path of their agent leaf. */
+  readonly #agents = new Map<string, Session>();
   readonly root: Pick<Root, 'cgroup' | 'mount' | 'enabled'>;
   readonly controllers: Controllers;
   readonly policy: PolicyDriver;
@@ -114,6 +116,7 @@ export class Engine {
   async take(session: Session): Promise<void> {
     await this.#traces.open(session.kept);
     this.sessions.set(session.id, session);
+    this.#agents.set(session.agent.path, session);
     const { tenant, priority, limits, owner } = session.kept;
     const budget = limits.memoryBytes;
     this.policy.send({
@@ -148,6 +151,7 @@ export class Engine {
     this.#owners.delete(session.id);
     this.calls.refuseAll(session);
     for (const call of session.calls.values()) call.killedBy ??= 'session';
+    session.spare.drop();
     session.cgroup.kill();
     await session.cgroup.waitEmpty();
     for (const call of [...session.calls.values()]) await this.calls.finish(session, call);
@@ -158,6 +162,7 @@ export class Engine {
     session.state = 'ended';
     session.end = Date.now();
     this.sessions.delete(session.id);
+    this.#agents.delete(session.agent.path);
     this.#endings.delete(session.id);
     // the last session of a tenant takes the tenant's cgroup along; a new one may be on its way in
     session.cgroup.parent.tryRemove();
@@ -178,6 +183,8 @@ export class Engine {
   /** The session the process is in, and whether it is inside a call of it already. Throws ACG_FOREIGN_SESSION. */
   #whereIs(pid: number): { session: Session; inCall: boolean } {
     const directory = cgroupDirectoryOf(pid, this.root.mount);
+    const ofAgent = directory === undefined ? undefined : this.#agents.get(directory);
+    if (ofAgent) return { session: ofAgent, inCall: false };
     const place = directory === undefined ? undefined : parsePlace(relative(this.root.cgroup.path, directory));
     const session = place && 'session' in place ? this.sessions.get(place.session) : undefined;
     if (!session || session.kept.tenant !== (place as { tenant: string }).tenant)
@@ -409,7 +416,10 @@ export class Engine {
     this.policy.close();
     for (const watch of this.#owners.values()) watch.close();
     this.#owners.clear();
-    for (const session of this.sessions.values()) for (const call of session.calls.values()) call.unwatch();
+    for (const session of this.sessions.values()) {
+      session.spare.drop();
+      for (const call of session.calls.values()) call.unwatch();
+    }
     await this.#traces.closeAll();
   }
 }

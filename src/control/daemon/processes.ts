@@ -1,7 +1,7 @@
 import { closeSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Cgroup, type Cgroup2Mount, directoryOf, parseSelfCgroup } from '../cgroup/index.ts';
-import { pidfdOpen, SyscallError, signalName, watchExit } from '../native/index.ts';
+import { pidfdOpen, readSmall, SyscallError, signalName, watchExit } from '../native/index.ts';
 import type { ProcessId } from './kept.ts';
 
 /** Exit code or signal from a wait(2) status. */
@@ -10,6 +10,12 @@ export function decodeWaitStatus(status: number): { exitCode: number | null; sig
   return signal === 0
     ? { exitCode: (status >> 8) & 0xff, signal: null }
     : { exitCode: null, signal: signalName(signal) };
+}
+
+/** Undefined for a file of a process that is gone; what else went wrong is thrown on. */
+function ifGone(error: unknown): undefined {
+  if (error instanceof SyscallError && (error.errno === 'ENOENT' || error.errno === 'ESRCH')) return undefined;
+  throw error;
 }
 
 /** Identifies a live process beyond the reuse of its pid; undefined when it is gone or a zombie. */
@@ -22,9 +28,9 @@ export function identify(pid: number): ProcessId | undefined {
 export function readStat(pid: number): { parent: number; startTicks: number } | undefined {
   let stat: string;
   try {
-    stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-  } catch {
-    return undefined;
+    stat = readSmall(`/proc/${pid}/stat`);
+  } catch (error) {
+    return ifGone(error);
   }
   // the second field, the name, may hold spaces and parentheses: count from its end
   const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
@@ -40,10 +46,10 @@ export function isAlive(id: ProcessId): boolean {
 /** The directory of the process's cgroup under this mount; undefined when the process is gone or the mount does not show it. */
 export function cgroupDirectoryOf(pid: number, mount: Cgroup2Mount): string | undefined {
   try {
-    const path = parseSelfCgroup(readFileSync(`/proc/${pid}/cgroup`, 'utf8'));
+    const path = parseSelfCgroup(readSmall(`/proc/${pid}/cgroup`));
     return path === undefined ? undefined : directoryOf(path, mount);
-  } catch {
-    return undefined;
+  } catch (error) {
+    return ifGone(error);
   }
 }
 

@@ -13,6 +13,7 @@ import { setXattr } from '../native/index.ts';
 import type { Call } from './call.ts';
 import { Expected } from './expected.ts';
 import { type KeptSession, type ProcessId, SESSION_XATTR } from './kept.ts';
+import { Spare } from './spare.ts';
 import { measured } from './usage.ts';
 
 /** Ended calls that are kept in memory for the API; older ones are in the trace. */
@@ -28,6 +29,7 @@ export class Session {
   /** Records without a cgroup of their own that are not complete yet. They do not survive the daemon. */
   readonly logged = new Map<string, CallRecord>();
   readonly expected = new Expected();
+  readonly spare: Spare;
   readonly notEnforced: string[];
   state: SessionStatus['state'] = 'running';
   end: number | undefined;
@@ -39,6 +41,7 @@ export class Session {
   constructor(cgroup: Cgroup, kept: KeptSession, notEnforced: string[] = []) {
     this.cgroup = cgroup;
     this.agent = cgroup.child(AGENT);
+    this.spare = new Spare(cgroup);
     this.kept = kept;
     this.notEnforced = notEnforced;
   }

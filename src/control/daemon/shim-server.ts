@@ -118,7 +118,7 @@ class Connection {
     }
     const { oomScoreAdj } = session.kept;
     const answer = encode({ type: 'opened', verdict: 'contained', call: call.id, oomScoreAdj });
-    call.cgroup.withFd((fd) => sendWithFd(this.#socket, answer, fd));
+    call.withFd((fd) => sendWithFd(this.#socket, answer, fd));
   }
 
   /** The shim of a call that an earlier daemon opened. Only the process that the call names may speak for it. */

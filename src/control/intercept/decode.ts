@@ -148,19 +148,32 @@ export class FrameReader<S extends keyof typeof senders> {
     const messages: From<S>[] = [];
     let at = 0;
     while (at < chunk.length) {
+      const whole = this.#wholeFrame(chunk, at);
+      if (whole) {
+        messages.push(this.#decode(whole));
+        at += whole.length;
+        continue;
+      }
       const copied = chunk.copy(this.#frame, this.#filled, at);
       at += copied;
       this.#filled += copied;
       if (this.#filled < this.#frame.length) break;
-      const whole = HEADER_BYTES + this.#checkHeader(this.#frame);
-      if (this.#filled < whole) {
-        this.#frame = Buffer.concat([this.#frame], whole);
+      const length = HEADER_BYTES + this.#checkHeader(this.#frame);
+      if (this.#filled < length) {
+        this.#frame = Buffer.concat([this.#frame], length);
         continue;
       }
       messages.push(this.#decode(this.#frame));
       this.#startFrame();
     }
     return messages;
+  }
+
+  /** The frame that begins here and ends in the same chunk, as nearly all do: it needs no copy. */
+  #wholeFrame(chunk: Buffer, at: number): Buffer | undefined {
+    if (this.#filled > 0 || chunk.length - at < HEADER_BYTES) return undefined;
+    const end = at + HEADER_BYTES + this.#checkHeader(at === 0 ? chunk : chunk.subarray(at));
+    return end <= chunk.length ? chunk.subarray(at, end) : undefined;
   }
 
   /** The length of the payload that follows. */

@@ -13,37 +13,33 @@ import {
 
 type Tag = (typeof tag)[keyof typeof tag];
 
-function field(number: Tag, value: Buffer): Buffer {
-  const header = Buffer.alloc(FIELD_HEADER_BYTES);
-  header.writeUInt16LE(number, 0);
-  header.writeUInt32LE(value.length, 4);
-  return Buffer.concat([header, value]);
-}
+/** A field: its tag, and its value as bytes. */
+type Field = [number: Tag, value: Buffer];
 
-function text(number: Tag, value: string): Buffer {
+function text(number: Tag, value: string): Field {
   if (value.includes('\0')) throw new AcgError('ACG_PROTOCOL', 'a text with a NUL character cannot be sent');
-  return field(number, Buffer.from(value));
+  return [number, Buffer.from(value)];
 }
 
-function u32(number: Tag, value: number): Buffer {
-  const bytes = Buffer.alloc(4);
+function u32(number: Tag, value: number): Field {
+  const bytes = Buffer.allocUnsafe(4);
   bytes.writeUInt32LE(value);
-  return field(number, bytes);
+  return [number, bytes];
 }
 
-function i32(number: Tag, value: number): Buffer {
-  const bytes = Buffer.alloc(4);
+function i32(number: Tag, value: number): Field {
+  const bytes = Buffer.allocUnsafe(4);
   bytes.writeInt32LE(value);
-  return field(number, bytes);
+  return [number, bytes];
 }
 
-function u64(number: Tag, value: number): Buffer {
-  const bytes = Buffer.alloc(8);
+function u64(number: Tag, value: number): Field {
+  const bytes = Buffer.allocUnsafe(8);
   bytes.writeBigUInt64LE(BigInt(value));
-  return field(number, bytes);
+  return [number, bytes];
 }
 
-function fieldsOf(message: Message): Buffer[] {
+function fieldsOf(message: Message): Field[] {
   switch (message.type) {
     case 'open':
       return [
@@ -85,13 +81,20 @@ function fieldsOf(message: Message): Buffer[] {
 
 /** A message as one frame. Throws ACG_PROTOCOL when it is larger than any peer would take. */
 export function encode(message: Message): Buffer {
-  const payload = Buffer.concat(fieldsOf(message));
-  if (payload.length > MAX_PAYLOAD)
-    throw new AcgError('ACG_PROTOCOL', `a message of ${payload.length} bytes; at most ${MAX_PAYLOAD}`);
-  const header = Buffer.alloc(HEADER_BYTES);
-  header.writeUInt32LE(MAGIC, 0);
-  header.writeUInt16LE(VERSION, 4);
-  header.writeUInt16LE(messageType[message.type], 6);
-  header.writeUInt32LE(payload.length, 8);
-  return Buffer.concat([header, payload]);
+  const fields = fieldsOf(message);
+  const length = fields.reduce((sum, [, value]) => sum + FIELD_HEADER_BYTES + value.length, 0);
+  if (length > MAX_PAYLOAD) throw new AcgError('ACG_PROTOCOL', `a message of ${length} bytes; at most ${MAX_PAYLOAD}`);
+  const frame = Buffer.allocUnsafe(HEADER_BYTES + length);
+  frame.writeUInt32LE(MAGIC, 0);
+  frame.writeUInt16LE(VERSION, 4);
+  frame.writeUInt16LE(messageType[message.type], 6);
+  frame.writeUInt32LE(length, 8);
+  let at = HEADER_BYTES;
+  for (const [number, value] of fields) {
+    frame.writeUInt16LE(number, at);
+    frame.writeUInt16LE(0, at + 2);
+    frame.writeUInt32LE(value.length, at + 4);
+    at += FIELD_HEADER_BYTES + value.copy(frame, at + FIELD_HEADER_BYTES);
+  }
+  return frame;
 }

@@ -36,6 +36,7 @@ export interface Addon {
   listXattr(place: string | number): string[];
   removeXattr(place: string | number, name: string): boolean;
   statfsType(path: string): number;
+  readFile(path: string): string;
 }
 
 /** The package's own directory: this file is at src/control/native in a checkout, at dist/control/native when installed. */
