@@ -8,6 +8,7 @@ import { join } from 'node:path';
 const major = Number(process.versions.node.split('.')[0]);
 const sources = new URL('../src/cli/main.ts', import.meta.url);
 const built = new URL('../dist/cli/main.js', import.meta.url);
+const bundled = new URL('../dist/cli/lab/main.js', import.meta.url);
 const checkout = existsSync(sources);
 
 /** Newest change of the files below a folder, milliseconds. */
@@ -16,11 +17,17 @@ function changed(folder) {
   return Math.max(...entries.map((entry) => statSync(join(entry.parentPath, entry.name)).mtimeMs));
 }
 
-/** In a guest of the lab, where compiling takes seconds, what is built is used, unless the sources are newer. */
+/**
+ * In a guest of the lab, where compiling takes seconds, what is built is used, unless the sources are newer. To find that out
+ * takes a while there: what the first process finds, its children are told.
+ */
 function program() {
   if (!checkout) return built;
-  if (!process.env.AGENTCGROUP_LAB || !existsSync(built)) return sources;
-  return statSync(built).mtimeMs >= changed(new URL('../src', import.meta.url).pathname) ? built : sources;
+  if (!process.env.AGENTCGROUP_LAB || !existsSync(bundled)) return sources;
+  process.env.AGENTCGROUP_BUILT ??= String(
+    statSync(bundled).mtimeMs >= changed(new URL('../src', import.meta.url).pathname),
+  );
+  return process.env.AGENTCGROUP_BUILT === 'true' ? bundled : sources;
 }
 
 if (major >= 24) {

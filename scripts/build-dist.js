@@ -1,6 +1,9 @@
 // TypeScript to JavaScript in dist/, for the published package and for the lab's guests, where starting from the sources is slow.
 import { spawnSync } from 'node:child_process';
-import { cpSync, renameSync, rmSync } from 'node:fs';
+import { cpSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { build } from 'vite';
 
 const fresh = `dist.${process.pid}`;
 const args = ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json', '--outDir', fresh];
@@ -11,5 +14,37 @@ if (status !== 0) {
 }
 // what the sources read at run time stands beside them: the lab's C programs and package list, data of the studies
 cpSync('src', fresh, { recursive: true, filter: (path) => !/\.tsx?$/.test(path) });
+await bundleForLab(join(fresh, 'cli'));
 rmSync('dist', { recursive: true, force: true });
 renameSync(fresh, 'dist');
+keepCompiled('dist/cli/lab');
+
+/**
+ * The program with its libraries in few files: in a guest, opening a module costs more than compiling it, and the daemon and
+ * its libraries are four hundred. Stands three folders deep, as the modules do that look for the package's other files.
+ */
+async function bundleForLab(cli) {
+  await build({
+    configFile: false,
+    logLevel: 'warn',
+    ssr: { noExternal: ['commander', 'fastify', 'fastify-type-provider-zod', 'pino', 'zod'] },
+    build: {
+      ssr: join(cli, 'main.js'),
+      outDir: join(cli, 'lab'),
+      target: 'node24',
+      minify: false,
+      reportCompressedSize: false,
+      rollupOptions: { output: { entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js' } },
+    },
+  });
+}
+
+/** Has the code of what a demo starts compiled, into the cache that bin/agentcgroup.js uses, which guests can read. */
+function keepCompiled(folder) {
+  const started = /^(main|run|daemon|demo|agent|rounds|pino)\b.*\.js$/;
+  const files = readdirSync(folder).filter((name) => started.test(name) && name !== 'main.js');
+  const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'agentcgroup/compiled');
+  const script = `require('node:module').enableCompileCache(${JSON.stringify(cache)});
+    for (const file of ${JSON.stringify(files.map((name) => resolve(folder, name)))}) import(file);`;
+  spawnSync(process.execPath, ['-e', script], { stdio: 'inherit' });
+}

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 
-/** The version in package.json, which stands two levels above src/cli and dist/cli alike. */
-export const version: string = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version;
+/** The version in package.json, found by the package's own name: the same from the sources, from dist/ and from a bundle. */
+export const version: string = createRequire(import.meta.url)('agentcgroup/package.json').version;

@@ -31,7 +31,7 @@ Examples:
   agentcgroup calls --session demo --json | jq '.[] | select(.oomKilled)'`,
     )
     .action(async (options: Options) => {
-      const { DaemonClient, daemonPaths } = await import('../../control/daemon/index.ts');
+      const { DaemonClient, daemonPaths } = await import('../../control/client/index.ts');
       const client = new DaemonClient(daemonPaths(options).apiSocket);
       await watching(options.watch, async () => {
         const calls = await client.calls({

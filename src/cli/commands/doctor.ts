@@ -33,7 +33,7 @@ Examples:
     .action(async (options: { cgroupRoot?: string; runDir?: string; json?: boolean }) => {
       const [{ examine }, { daemonPaths }] = await Promise.all([
         import('../../control/doctor/index.ts'),
-        import('../../control/daemon/index.ts'),
+        import('../../control/client/index.ts'),
       ]);
       const report = await examine({
         root: options.cgroupRoot === undefined ? {} : { cgroupRoot: options.cgroupRoot },

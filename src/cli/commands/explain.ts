@@ -26,7 +26,7 @@ Examples:
   agentcgroup explain fix-42.7 --json | jq .explanations`,
     )
     .action(async (id: string, options: Options) => {
-      const { DaemonClient, daemonPaths } = await import('../../control/daemon/index.ts');
+      const { DaemonClient, daemonPaths } = await import('../../control/client/index.ts');
       const paths = daemonPaths(options);
       const call = (await asked(new DaemonClient(paths.apiSocket), id)) ?? (await recorded(paths.traceDir, id));
       if (!call) throw new AcgError('ACG_NO_CALL', id);

@@ -26,7 +26,7 @@ Examples:
   agentcgroup sessions --end demo`,
     )
     .action(async (options: Options) => {
-      const { DaemonClient, daemonPaths } = await import('../../control/daemon/index.ts');
+      const { DaemonClient, daemonPaths } = await import('../../control/client/index.ts');
       const client = new DaemonClient(daemonPaths(options).apiSocket);
       const show = (sessions: SessionStatus[]) => {
         if (options.json) printJson(sessions);

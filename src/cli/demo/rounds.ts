@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { openRoot } from '../../control/cgroup/index.ts';
-import { DaemonClient, daemonPaths } from '../../control/daemon/index.ts';
+import { DaemonClient, daemonPaths } from '../../control/client/index.ts';
 import { AcgError } from '../../model/index.ts';
 import { openTraces } from '../../trace/index.ts';
 import { DaemonKeeper } from '../run/daemon-keeper.ts';

@@ -1,7 +1,7 @@
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import { Cgroup } from '../../control/cgroup/index.ts';
-import { type DaemonPaths, daemonPaths } from '../../control/daemon/index.ts';
+import { type DaemonPaths, daemonPaths } from '../../control/client/index.ts';
 import { prepareShimDirectory, type ShimConfig, shimConfigLines } from '../../control/intercept/index.ts';
 import {
   type ExitStatus,

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DaemonClient, type DaemonPaths } from '../../control/daemon/index.ts';
+import { DaemonClient, type DaemonPaths } from '../../control/client/index.ts';
 import { watchExit } from '../../control/native/index.ts';
 import { AcgError, type Health } from '../../model/index.ts';
 

@@ -1,5 +1,4 @@
 import { chmod, rm } from 'node:fs/promises';
-import swagger from '@fastify/swagger';
 import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import {
   jsonSchemaTransform,
@@ -41,8 +40,7 @@ const SessionEnd = z.object({
 });
 
 /** The HTTP API, documented at /v1/openapi.json. Not listening yet: see `listen`. */
-export async function buildApi(sources: ApiSources): Promise<FastifyInstance> {
-  const { engine } = sources;
+export function buildApi(sources: ApiSources): FastifyInstance {
   const app = fastify({ loggerInstance: sources.log, bodyLimit: 4 * 2 ** 20 });
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
@@ -55,18 +53,38 @@ export async function buildApi(sources: ApiSources): Promise<FastifyInstance> {
     const e = new AcgError('ACG_BAD_REQUEST', `no ${request.method} ${request.url}; see /v1/openapi.json`);
     reply.status(404).send(e.toJSON());
   });
+  addRoutes(app, sources);
+  let document: Promise<unknown> | undefined;
+  app.get('/v1/openapi.json', () => {
+    document ??= describe(sources);
+    return document;
+  });
+  return app;
+}
+
+/** The OpenAPI document, made when it is first asked for: what makes it takes as long to load as all the rest of the daemon. */
+async function describe(sources: ApiSources): Promise<unknown> {
+  const { default: swagger } = await import('@fastify/swagger');
+  const app = fastify();
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
   await app.register(swagger, {
     openapi: {
       info: { title: 'agentcgroup', version: sources.version, description: 'Sessions and tool calls of this node.' },
     },
     transform: jsonSchemaTransform,
   });
+  addRoutes(app, sources);
+  await app.ready();
+  return app.swagger();
+}
+
+function addRoutes(app: FastifyInstance, { engine, health, reconfigure }: ApiSources): void {
   const routes = app.withTypeProvider<ZodTypeProvider>();
 
-  routes.get('/v1/health', { schema: { response: { 200: Health } } }, () => sources.health());
+  routes.get('/v1/health', { schema: { response: { 200: Health } } }, () => health());
   routes.get('/v1/config', { schema: { response: { 200: z.looseObject({}) } } }, () => engine.policy.config);
-  routes.post('/v1/config/reload', { schema: { response: { 200: z.looseObject({}) } } }, () => sources.reconfigure());
-  routes.get('/v1/openapi.json', { schema: { hide: true } }, () => app.swagger());
+  routes.post('/v1/config/reload', { schema: { response: { 200: z.looseObject({}) } } }, () => reconfigure());
 
   routes.get('/v1/sessions', { schema: { response: { 200: z.array(SessionStatus) } } }, () =>
     [...engine.sessions.values()].map((session) => engine.status(session)),
@@ -144,7 +162,6 @@ export async function buildApi(sources: ApiSources): Promise<FastifyInstance> {
       return reply;
     },
   );
-  return app;
 }
 
 /** Listens on a Unix socket that only its owner may use: who may speak here may do everything. */

@@ -4,9 +4,11 @@
  *   maps merge key by key; lists and single values replace; `key: null` takes a key back to its default.
  */
 import { readdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { basename, dirname, extname, join } from 'node:path';
-import { parseDocument } from 'yaml';
 import { AcgError, type Config, parseConfig } from '../../model/index.ts';
+
+const require = createRequire(import.meta.url);
 
 export const CONFIG_FILE = '/etc/agentcgroup/agentcgroup.yaml';
 /** No sane configuration is larger; a YAML bomb is. */
@@ -37,6 +39,8 @@ export function mergeConfig(base: YamlMap, over: YamlMap): YamlMap {
 function readYaml(file: string): YamlMap {
   const text = readFileSync(file, 'utf8');
   if (text.length > MAX_BYTES) throw new AcgError('ACG_CONFIG', `${file}: larger than 1 MiB`);
+  // read only when there is a file: most daemons start without one, and its many modules take their time
+  const { parseDocument } = require('yaml') as typeof import('yaml');
   const document = parseDocument(text, { prettyErrors: true, uniqueKeys: true });
   const [problem] = document.errors;
   if (problem) throw new AcgError('ACG_CONFIG', `${file}: ${problem.message.split('\n')[0]}`);

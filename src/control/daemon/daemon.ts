@@ -103,7 +103,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     return again;
   };
   // requests are not logged one by one: the trace holds what they did
-  const app = await buildApi({ engine, health, reconfigure, version, log: log.child({}, { level: 'warn' }) });
+  const app = buildApi({ engine, health, reconfigure, version, log: log.child({}, { level: 'warn' }) });
   cleanup.defer(() => app.close());
   await listen(app, paths.apiSocket);
   cleanup.defer(() => engine.release());

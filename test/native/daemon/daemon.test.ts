@@ -1,4 +1,5 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -120,6 +121,21 @@ describe.skipIf(cannotRun)(`the daemon${cannotRun ? ` (${cannotRun})` : ''}`, ()
     } finally {
       rmSync(dir, { recursive: true });
     }
+  });
+
+  test('the API describes itself', async () => {
+    await using daemon = await TestDaemon.start(cgroup2Mount()!);
+    const text = await new Promise<string>((done, failed) => {
+      const ask = { socketPath: daemon.paths.apiSocket, path: '/v1/openapi.json' };
+      get(ask, (answer) => answer.toArray().then((parts) => done(Buffer.concat(parts).toString()))).on('error', failed);
+    });
+    const document = JSON.parse(text);
+    expect(document.openapi).toMatch(/^3\./);
+    expect(Object.keys(document.paths)).toEqual(
+      expect.arrayContaining(['/v1/health', '/v1/sessions', '/v1/calls/{call}']),
+    );
+    const { post } = document.paths['/v1/sessions'];
+    expect(post.requestBody.content['application/json'].schema.properties).toHaveProperty('memoryBytes');
   });
 
   test('the session ends with the process that owns it', async () => {
