@@ -1,9 +1,8 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { AcgError, formatDuration } from '../../model/index.ts';
 import type { Host, Run } from '../../study/evaluate/index.ts';
-import { printJson } from '../print.ts';
 import { version } from '../version.ts';
 
 interface Options {
@@ -15,7 +14,7 @@ interface Options {
   realClock?: boolean;
   out: string;
   dataset?: string;
-  worker?: boolean;
+  paper?: boolean;
   json?: boolean;
 }
 
@@ -27,6 +26,10 @@ const whole = (text: string) => {
 
 /** Scenarios that come with the package. */
 const library = new URL('../../../scenarios/', import.meta.url).pathname;
+
+/** What is run when nothing is named: about 20 minutes on two processors, and no data set. */
+const usual = ['tight-shaped', 'moderate-shaped', 'memory-neighbour', 'workers'];
+const paper = ['paper-tight', 'paper-moderate', 'sound-tight', 'sound-moderate'];
 
 export function addEvaluate(program: Command): void {
   program
@@ -42,18 +45,22 @@ export function addEvaluate(program: Command): void {
     .option('--here', "on this machine's own kernel: root, cgroup v2, nothing else running")
     .option('--real-clock', "the lab's clock follows this machine's instead of counting instructions")
     .option('--out <dir>', 'where runs and report go; a folder with runs in it is continued', 'evaluation')
+    .option('--paper', "the paper's two scenarios, by its own rules and by sound ones (needs the data set)")
     .option('--dataset <dir>', 'the public data set, for scenarios that replay it')
-    .option('--json', 'print the runs as JSON, progress on stderr')
+    .option('--json', 'print what results.json has instead of a summary')
     .addHelpText('after', () => {
       const names = existsSync(library) ? readdirSync(library).filter((f) => f.endsWith('.yaml')) : [];
       return `
 Scenarios that come with it: ${names.map((f) => f.slice(0, -5)).join(', ') || 'none'}.
-Raw runs are kept in OUT/runs.ndjson, one line each; what is there already is not run again.
+Without any: ${usual.join(', ')}.
+OUT gets the raw runs (runs.ndjson, and runs.parquet at the end), results.json and report.html. Runs that are there already are
+not made again, so an experiment that was interrupted goes on, and one can be extended with a larger --runs.
 
 Examples:
   agentcgroup evaluate tight-shaped --out tight
   agentcgroup evaluate tight-shaped --arms alone,none,agentcgroup-cgroup --runs 5 --out quick
-  agentcgroup evaluate ./my-scenario.yaml --here --out mine`;
+  agentcgroup evaluate ./my-scenario.yaml --here --out mine
+  agentcgroup evaluate --paper --dataset experiments --out paper`;
     })
     .action(async (scenarios: string[], options: Options) => {
       const evaluate = await import('../../study/evaluate/index.ts');
@@ -63,13 +70,14 @@ Examples:
           process.stdout.write(`run ${evaluate.keyOf(run)}\n`);
         return evaluate.work(scenarios[0]!, host, { started: () => {}, ended: done });
       }
-      if (scenarios.length === 0) throw new AcgError('ACG_USAGE', 'no scenario named');
+      if (options.paper && scenarios.length > 0) throw new AcgError('ACG_USAGE', '--paper brings its own scenarios');
+      const names = options.paper ? paper : scenarios.length > 0 ? scenarios : usual;
       const out = resolve(options.out);
       const say = (text: string) => void process.stderr.write(`${text}\n`);
       const stop = new AbortController();
       process.once('SIGINT', () => stop.abort(new Error('interrupted')));
-      const runs = await evaluate.conduct({
-        scenarios: scenarios.map((s) => evaluate.loadScenario(scenarioFile(s))),
+      await evaluate.conduct({
+        scenarios: names.map((name) => evaluate.loadScenario(scenarioFile(name))),
         arms: options.arms,
         runs: options.runs,
         seed: options.seed,
@@ -84,7 +92,11 @@ Examples:
         say,
         onProgress: (done, of, left, last) => say(progressLine(done, of, left, last)),
       });
-      if (options.json) printJson(runs);
+      const raw = join(out, evaluate.RAW_FILE);
+      await evaluate.runsToParquet(raw, join(out, 'runs.parquet'));
+      const written = await evaluate.report(raw, out, { arms: evaluate.arms });
+      if (options.json) process.stdout.write(readFileSync(written.results, 'utf8'));
+      else process.stdout.write(`${written.report}\n`);
     });
 }
 

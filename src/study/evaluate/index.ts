@@ -3,6 +3,7 @@ export { type Arm, armNamed, arms, type Host } from './arms/index.ts';
 export { conduct, type ExperimentOptions } from './conduct.ts';
 export { datasetFolder, fetchDataset } from './dataset.ts';
 export { byPriority, overlap } from './measure.ts';
+export { runsToParquet } from './parquet.ts';
 export { keyOf, makePlan, readRuns } from './plan.ts';
 export { judge, report, type WrittenReport } from './report/report.ts';
 export { checkScenario, hashOf, loadScenario, type PlannedSession, planSessions, type Source } from './scenario.ts';
