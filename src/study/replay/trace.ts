@@ -78,11 +78,13 @@ export function callsOf(trace: ImportedSession, { speed, scale }: TraceOptions):
     samples.forEach((s, i) => {
       if (s.t < call.start || s.t > call.end) return;
       const anon = Math.max(0, s.memoryBytes - baseline) * scale;
-      shape.push({ at: (s.t - call.start) / speed, anon, file: 0, cpu: used[i]! });
+      shape.push({ at: (s.t - call.start) / speed, anon, file: 0, cpu: used[i + 1] ?? 0 });
     });
     const last = shape.at(-1) ?? { anon: UNSEEN_BYTES, file: 0, cpu: 0 };
     shape.push({ ...last, at: (call.end - call.start) / speed });
-    return { ...bare, after, command: standIn[commandClass(call.command)], shape: simplified(shape) };
+    // one process cannot use more than one CPU
+    const workers = Math.max(1, Math.ceil(Math.max(...shape.map((p) => p.cpu)) - 0.1));
+    return { ...bare, workers, after, command: standIn[commandClass(call.command)], shape: simplified(shape) };
   });
 }
 
