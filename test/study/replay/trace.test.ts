@@ -22,8 +22,8 @@ const trace = {
       tenant: 't',
       tool: 'Bash',
       command: 'git log',
-      start: 10_000,
-      end: 10_400,
+      start: 10_100,
+      end: 10_500,
     },
     {
       type: 'call',
