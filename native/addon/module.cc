@@ -12,6 +12,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   acg::add_xattr(env, exports);
   acg::add_statfs(env, exports);
   acg::add_file(env, exports);
+  acg::add_sched(env, exports);
   return exports;
 }
 

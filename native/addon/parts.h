@@ -12,5 +12,6 @@ void add_socket(Napi::Env env, Napi::Object exports);
 void add_xattr(Napi::Env env, Napi::Object exports);
 void add_statfs(Napi::Env env, Napi::Object exports);
 void add_file(Napi::Env env, Napi::Object exports);
+void add_sched(Napi::Env env, Napi::Object exports);
 
 }  // namespace acg

@@ -34,6 +34,7 @@ Napi::Function BpfObject::Class(Napi::Env env) {
                          InstanceMethod<&BpfObject::Variables>("variables"),
                          InstanceMethod<&BpfObject::Structs>("structs"),
                          InstanceMethod<&BpfObject::SetAutoload>("setAutoload"),
+                         InstanceMethod<&BpfObject::SetAutocreate>("setAutocreate"),
                          InstanceMethod<&BpfObject::SetMaxEntries>("setMaxEntries"),
                          InstanceMethod<&BpfObject::SetInitial>("setInitial"),
                          InstanceMethod<&BpfObject::ReuseMap>("reuseMap"),
@@ -161,6 +162,11 @@ Napi::Value BpfObject::Structs(const Napi::CallbackInfo& info) {
 // setAutoload(program, on): a program that is off is neither verified nor loaded
 void BpfObject::SetAutoload(const Napi::CallbackInfo& info) {
   bpf_program__set_autoload(Program(info), info[1].As<Napi::Boolean>());
+}
+
+// setAutocreate(map, on): a struct_ops map that is off does not come into being
+void BpfObject::SetAutocreate(const Napi::CallbackInfo& info) {
+  bpf_map__set_autocreate(Map(info), info[1].As<Napi::Boolean>());
 }
 
 // setMaxEntries(map, n)

@@ -20,6 +20,7 @@ class BpfObject : public Napi::ObjectWrap<BpfObject> {
   Napi::Value Variables(const Napi::CallbackInfo& info);
   Napi::Value Structs(const Napi::CallbackInfo& info);
   void SetAutoload(const Napi::CallbackInfo& info);
+  void SetAutocreate(const Napi::CallbackInfo& info);
   void SetMaxEntries(const Napi::CallbackInfo& info);
   void SetInitial(const Napi::CallbackInfo& info);
   void ReuseMap(const Napi::CallbackInfo& info);

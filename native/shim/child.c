@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -49,7 +50,7 @@ static int become_shell(void *arg) {
   }
   if (request->sched_ext) {
     // A kernel without sched_ext says EINVAL: the call runs under the normal class.
-    struct sched_attr_v0 attr = {.size = sizeof attr, .policy = SCHED_EXT_POLICY};
+    struct sched_attr_v0 attr = {.size = sizeof attr, .policy = SCHED_EXT_POLICY, .nice = getpriority(PRIO_PROCESS, 0)};
     syscall(SYS_sched_setattr, 0, &attr, 0);
   }
   signals_give_back(request->signals);

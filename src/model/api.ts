@@ -88,11 +88,47 @@ export const CallStatus = CallRecord.extend({
 });
 export type CallStatus = z.infer<typeof CallStatus>;
 
+/** A BPF program as the daemon has it. */
+export const ProgramHealth = z.object({
+  program: z.enum(['monitor', 'scheduler', 'governor']),
+  on: z.boolean(),
+  /** Found pinned: an earlier daemon loaded it. */
+  reopened: z.boolean().optional(),
+  /** Why it is not on, in words. */
+  why: z.string().optional(),
+  /** Hooks that this kernel refused, each with its reason. */
+  hooksOff: z.array(z.string()),
+});
+export type ProgramHealth = z.infer<typeof ProgramHealth>;
+
+/** What runs in the kernel for the daemon. */
+export const KernelHealth = z.object({
+  programs: z.array(ProgramHealth),
+  scheduler: z.object({
+    mode: z.enum(['full', 'partial', 'off']),
+    inCharge: z.boolean(),
+    /** How often it was thrown out or taken out since the daemon started; and why the last time. */
+    exits: z.number().int(),
+    exit: z.object({ t: z.number(), error: z.boolean(), reason: z.string(), message: z.string() }).optional(),
+    /** When it is put in charge again, epoch milliseconds. */
+    rearmAt: z.number().optional(),
+  }),
+  /** Events that found the ring full, by type. */
+  lost: z.record(z.string(), z.number()),
+  /** The node's headroom as the kernel's guard sees it; absent while no guard is set. */
+  guard: z
+    .object({ headroomBytes: z.number(), lowBytes: z.number(), trips: z.number().int(), tripped: z.boolean() })
+    .optional(),
+});
+export type KernelHealth = z.infer<typeof KernelHealth>;
+
 export const Health = z.object({
   status: z.enum(['ok', 'degraded']),
   version: z.string(),
   pid: z.number().int(),
+  /** In force now. */
   tier: Tier,
+  kernel: KernelHealth,
   start: z.number(),
   cgroupRoot: z.string(),
   shimSocket: z.string(),

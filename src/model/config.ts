@@ -13,6 +13,14 @@ import { parseSize } from './size.ts';
 export const Mode = z.enum(['off', 'observe', 'enforce']);
 export type Mode = z.infer<typeof Mode>;
 
+/** Which tier the daemon is to use. */
+export const TierChoice = z.enum(['auto', 'cgroup', 'sched-ext']);
+export type TierChoice = z.infer<typeof TierChoice>;
+
+/** Whose tasks our sched_ext scheduler is to run. */
+export const SchedulerChoice = z.enum(['full', 'partial', 'off']);
+export type SchedulerChoice = z.infer<typeof SchedulerChoice>;
+
 const SIZE = 'expected a size: bytes, or a number with k, m, g or t, as in 512m or 2G';
 
 const size = z
@@ -180,7 +188,9 @@ const InterceptConfig = z.strictObject({
     .describe(
       'make a call of what an agent starts without a shell: children of its processes that run another program than they do',
     ),
-  adoptAfter: positive.prefault('1s').describe('only what lives longer than this is adopted'),
+  adoptAfter: positive
+    .optional()
+    .describe('only what lives longer than this is adopted; absent: at once where the kernel reports it, else 1s'),
   helpers: z
     .array(z.string().min(1).max(255))
     .default([])
@@ -219,6 +229,12 @@ export const Config = z.strictObject({
   version: z.literal(1).default(1),
   mode: Mode.default('enforce').describe('for tenants that name none'),
   dryRun: z.boolean().default(false).describe('decide and log everything, do nothing'),
+  tier: TierChoice.default('auto').describe(
+    'auto: the BPF programs where the kernel takes them; cgroup: cgroup files alone; sched-ext: as auto, and a kernel that refuses them is reported as a fault',
+  ),
+  scheduler: SchedulerChoice.default('partial').describe(
+    'partial: tool calls alone run under our sched_ext scheduler; full: everything on the machine; off: nothing, and growth is throttled by cgroup files',
+  ),
   node: NodeConfig.prefault({}),
   tenants: z.record(Name, TenantConfig).prefault({}).describe('by name; a tenant not named here has the defaults'),
   session: SessionConfig.prefault({}),

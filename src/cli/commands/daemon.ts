@@ -1,5 +1,6 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { Daemon } from '../../control/daemon/index.ts';
+import type { SchedulerChoice, TierChoice } from '../../model/index.ts';
 import { version } from '../version.ts';
 
 interface Options {
@@ -8,6 +9,8 @@ interface Options {
   cgroupRoot?: string;
   config?: string;
   dryRun?: boolean;
+  tier?: TierChoice;
+  scheduler?: SchedulerChoice;
   memory?: string;
   idleExit?: number;
   logLevel: string;
@@ -22,6 +25,19 @@ export function addDaemon(program: Command): void {
     .option('--trace-dir <dir>', 'folder of the traces (default: /var/lib/agentcgroup/traces)')
     .option('--memory <size>', 'memory.max of the whole tree, for all tenants together (e.g. 48G)')
     .option('--config <file>', 'configuration (default: /etc/agentcgroup/agentcgroup.yaml, if there)')
+    .addOption(
+      new Option(
+        '--tier <tier>',
+        'what keeps the policy: BPF programs where the kernel takes them, or cgroup files alone',
+      )
+        .choices(['auto', 'cgroup', 'sched-ext'])
+        .default(undefined, 'as configured: auto'),
+    )
+    .addOption(
+      new Option('--scheduler <mode>', 'whose tasks our sched_ext scheduler runs: all, those of tool calls, none')
+        .choices(['full', 'partial', 'off'])
+        .default(undefined, 'as configured: partial'),
+    )
     .option('--dry-run', 'decide and log everything, do nothing')
     .option('--idle-exit <seconds>', 'leave after so long without a session, and take the empty tree along', Number)
     .option('--log-level <level>', 'trace, debug, info, warn or error', 'info')
@@ -34,6 +50,8 @@ daemon takes over what it finds.
 Examples:
   agentcgroup daemon
   agentcgroup daemon --memory 48G --log-level debug
+  agentcgroup daemon --tier cgroup                 # no BPF programs
+  agentcgroup daemon --tier sched-ext --scheduler full
   agentcgroup daemon --cgroup-root /sys/fs/cgroup/agents --run-dir /run/agents`,
     )
     .action(async (options: Options) => {
@@ -46,7 +64,12 @@ Examples:
       const log = pino({ level: options.logLevel }, pino.destination({ dest: 2, sync: true }));
       const configure = () => {
         const { config } = loadConfig(options.config);
-        return options.dryRun ? { ...config, dryRun: true } : config;
+        return {
+          ...config,
+          ...(options.dryRun && { dryRun: true }),
+          ...(options.tier && { tier: options.tier }),
+          ...(options.scheduler && { scheduler: options.scheduler }),
+        };
       };
       const daemon = await startDaemon({
         configure,

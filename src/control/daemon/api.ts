@@ -28,6 +28,8 @@ export interface ApiSources {
   engine: Engine;
   health(): z.infer<typeof Health>;
   reconfigure(): Config;
+  /** In Prometheus' text format. */
+  metrics(): Promise<string>;
   version: string;
   log: FastifyBaseLogger;
 }
@@ -79,12 +81,16 @@ async function describe(sources: ApiSources): Promise<unknown> {
   return app.swagger();
 }
 
-function addRoutes(app: FastifyInstance, { engine, health, reconfigure }: ApiSources): void {
+function addRoutes(app: FastifyInstance, { engine, health, reconfigure, metrics }: ApiSources): void {
   const routes = app.withTypeProvider<ZodTypeProvider>();
 
   routes.get('/v1/health', { schema: { response: { 200: Health } } }, () => health());
   routes.get('/v1/config', { schema: { response: { 200: z.looseObject({}) } } }, () => engine.policy.config);
   routes.post('/v1/config/reload', { schema: { response: { 200: z.looseObject({}) } } }, () => reconfigure());
+  routes.get('/metrics', { schema: { hide: true } }, async (_request, reply) => {
+    reply.type('text/plain; version=0.0.4; charset=utf-8');
+    return await metrics();
+  });
 
   routes.get('/v1/sessions', { schema: { response: { 200: z.array(SessionStatus) } } }, () =>
     [...engine.sessions.values()].map((session) => engine.status(session)),

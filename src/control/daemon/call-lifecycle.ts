@@ -42,6 +42,10 @@ export class CallLifecycle {
   readonly #traces: TraceStore;
   readonly #report: (error: unknown, doing: string) => void;
   readonly #waiting = new Map<string, Waiting>();
+  /** Called before a record is taken: what the kernel has told and nobody has heard yet. */
+  beforeRecord: () => void = () => {};
+  /** Calls that ended since this daemon started, by who ended them; `done`: they themselves. */
+  readonly endings = new Map<string, number>();
 
   constructor(
     controllers: Controllers,
@@ -339,6 +343,7 @@ export class CallLifecycle {
     if (call.state === 'ended') return;
     // a call that ended while no daemon was there, without leaving a note, ended in a way nobody knows
     if (call.kept.exitCode === undefined) call.shellEnded(null, call.killedBy ? 'SIGKILL' : null);
+    this.beforeRecord();
     call.pauses = this.#policy.call(call.id)?.pauses ?? call.pauses;
     const record = call.record(session.id, session.kept.tenant);
     call.state = 'ended';
@@ -346,6 +351,8 @@ export class CallLifecycle {
     session.calls.delete(call.id);
     session.done++;
     if (record.killedBy !== undefined) session.killed++;
+    const end = record.killedBy ?? 'done';
+    this.endings.set(end, (this.endings.get(end) ?? 0) + 1);
     session.remember(record);
     this.#traces.write(session.id, record);
     // the cgroup goes after its record is kept: a daemon that dies in between leaves it for the next one to record

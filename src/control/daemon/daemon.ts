@@ -1,13 +1,15 @@
 import { mkdirSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import type { Logger } from 'pino';
-import type { Config, Health } from '../../model/index.ts';
+import type { Config, Health, Tier } from '../../model/index.ts';
 import { type Cgroup, openRoot } from '../cgroup/index.ts';
 import type { DaemonPaths } from '../client/index.ts';
 import { adoptTree } from './adopt.ts';
 import { buildApi, listen } from './api.ts';
 import { Engine } from './engine.ts';
+import { KernelTier } from './kernel-tier/tier.ts';
 import { holdAlone } from './lock.ts';
+import { metricsOf } from './metrics.ts';
 import { Sampler } from './sampler.ts';
 import { serveShims } from './shim-server.ts';
 import { Strays } from './strays.ts';
@@ -62,13 +64,33 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     kernel: release(),
     cpus: cpus().length,
     memoryBytes: options.nodeMemoryBytes ?? totalmem(),
-    tier: 'cgroup' as const,
+    tier: 'cgroup' as Tier,
   };
   const traces = new TraceStore(paths.traceDir, node, report);
   const engine = new Engine(root, traces, config, capacityOf(root.cgroup, config), report, (explanation) =>
     log.info(explanation, explanation.text),
   );
+  const sampler = new Sampler(engine, traces, report, () => kernel.samples);
+  cleanup.defer(() => sampler.close());
+  const strays = new Strays(engine, report, () => kernel.outside);
+  cleanup.defer(() => strays.close());
+  const kernel: KernelTier = new KernelTier({
+    engine,
+    log,
+    hands: {
+      look: (calls) => sampler.look(calls),
+      outside: (session, pid, t) => strays.look(session, pid, t),
+      record: (sample) => traces.write(sample.session, sample),
+    },
+    changed: (tier) => {
+      node.tier = tier;
+    },
+  });
+  engine.calls.beforeRecord = () => kernel.drain();
+  cleanup.defer(() => kernel.close(engine.sessions.size > 0));
+  await kernel.apply(config.tier, config.scheduler);
   const adoption = await adoptTree(engine, (session) => traces.calls(session), report);
+  engine.policy.growth.sweep();
   if (adoption.sessions || adoption.removed.length) log.info(adoption, 'took over what an earlier daemon left');
 
   const tidy = () => {
@@ -78,36 +100,44 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   tidy();
   const daily = setInterval(tidy, 86_400_000).unref();
   cleanup.defer(() => clearInterval(daily));
-  const sampler = new Sampler(engine, traces, report);
-  cleanup.defer(() => sampler.close());
-  const strays = new Strays(engine, report);
-  cleanup.defer(() => strays.close());
   const health = (): Health => ({
-    status: notes.length ? 'degraded' : 'ok',
+    status: notes.length + kernel.notes().length > 0 ? 'degraded' : 'ok',
     version,
     pid: process.pid,
-    tier: 'cgroup',
+    tier: kernel.tier,
+    kernel: kernel.health(),
     start,
     cgroupRoot: root.cgroup.path,
     shimSocket: paths.shimSocket,
     traceDir: paths.traceDir,
     sessions: engine.sessions.size,
     calls: [...engine.sessions.values()].reduce((sum, session) => sum + session.calls.size, 0),
-    notes,
+    notes: [...notes, ...kernel.notes()],
   });
   const shims = await serveShims(paths.shimSocket, engine, report);
   cleanup.defer(() => void shims.close());
   const reconfigure = () => {
     const again = options.configure();
     engine.policy.send({ type: 'config', config: again });
+    void kernel.apply(again.tier, again.scheduler);
     return again;
   };
   // requests are not logged one by one: the trace holds what they did
-  const app = buildApi({ engine, health, reconfigure, version, log: log.child({}, { level: 'warn' }) });
+  const app = buildApi({
+    engine,
+    health,
+    reconfigure,
+    metrics: metricsOf(engine, kernel, health),
+    version,
+    log: log.child({}, { level: 'warn' }),
+  });
   cleanup.defer(() => app.close());
   await listen(app, paths.apiSocket);
   cleanup.defer(() => engine.release());
-  log.info({ cgroupRoot: root.cgroup.path, runDir: paths.runDir, traceDir: paths.traceDir, notes }, 'ready');
+  log.info(
+    { cgroupRoot: root.cgroup.path, runDir: paths.runDir, traceDir: paths.traceDir, notes, tier: kernel.tier },
+    'ready',
+  );
   const running = cleanup.move();
   return { health, reconfigure, close: () => running.disposeAsync() };
 }

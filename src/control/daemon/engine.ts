@@ -7,13 +7,14 @@ import {
   type CallRequest,
   type CallStatus,
   type Config,
+  formatDuration,
   redactCommand,
   type SessionRequest,
   type SessionStatus,
 } from '../../model/index.ts';
 import { type Cgroup, parsePlace, type Root, tenantName } from '../cgroup/index.ts';
 import type { Open } from '../intercept/index.ts';
-import { signalNumber } from '../native/index.ts';
+import { enlist, signalNumber } from '../native/index.ts';
 import {
   commandClass,
   type Explanation,
@@ -37,6 +38,8 @@ export type Opening = { verdict: 'plain' } | { verdict: 'contained'; session: Se
 
 /** Requests to MCP servers that have no answer yet, in one session. */
 const MOST_LOGGED = 1024;
+/** A tree that keeps forking is chased so many times. */
+const MOST_PASSES = 20;
 
 type Report = (error: unknown, doing: string) => void;
 
@@ -52,6 +55,8 @@ export class Engine {
   readonly controllers: Controllers;
   readonly policy: PolicyDriver;
   readonly calls: CallLifecycle;
+  /** Our scheduler runs what asks for it (policy SCHED_EXT): calls do. */
+  schedExt = false;
   readonly #traces: TraceStore;
   readonly #report: Report;
   readonly #explained: (explanation: Explanation) => void;
@@ -73,6 +78,7 @@ export class Engine {
     this.#report = report;
     this.#explained = explained;
     const hands = {
+      root: root.cgroup,
       cgroupOf: (target: Target) => this.#cgroupOf(target),
       admit: (call: string) => this.calls.admit(call),
       refuse: (call: string, text: string) => this.calls.refuse(call, text),
@@ -158,7 +164,6 @@ export class Engine {
     for (const record of session.logged.values()) this.#traces.write(session.id, { ...record, killedBy: 'session' });
     session.agentOomKilled ||= (session.agent.read('memory.events')?.oomKill ?? 0) > 0;
     await session.cgroup.remove();
-    this.policy.send({ type: 'session-end', session: session.id });
     session.state = 'ended';
     session.end = Date.now();
     this.sessions.delete(session.id);
@@ -166,6 +171,7 @@ export class Engine {
     this.#endings.delete(session.id);
     // the last session of a tenant takes the tenant's cgroup along; a new one may be on its way in
     session.cgroup.parent.tryRemove();
+    this.policy.sessionEnded(session.id, session.kept.tenant);
     const { end, agentOomKilled } = session;
     this.#traces.writeSession(session.kept, { ...result, end, agentOomKilled });
     await this.#traces.close(session.id);
@@ -268,10 +274,10 @@ export class Engine {
 
   /**
    * Makes a call of a process tree that runs in an agent leaf: its processes are moved, what they have allocated stays charged
-   * to the agent. The caller has decided that it is no part of the agent. Undefined when it is gone, or in a call already.
+   * to the agent. The caller has decided that it is no part of the agent, which it has known of since `seen`. Undefined when it is gone, or in a call already.
    * Throws ACG_FOREIGN_SESSION, CgroupFileError.
    */
-  adopt(pid: number): Call | undefined {
+  adopt(pid: number, seen: number): Call | undefined {
     const { session, inCall } = this.#whereIs(pid);
     const root = identify(pid);
     if (inCall || !root || session.state !== 'running') return undefined;
@@ -293,7 +299,9 @@ export class Engine {
     const call = this.calls.start(session, kept, 0);
     this.policy.send({ type: 'call-start', call: call.id, session: session.id, hint, class: commandClass(command) });
     moveTree(pid, session.agent, call.cgroup, session.kept.oomScoreAdj);
-    const text = `process ${pid} was running beside the agent without a shell: made a call of its own`;
+    this.enlist(call);
+    const after = formatDuration(Math.max(0, Date.now() - seen));
+    const text = `process ${pid} was running beside the agent without a shell: made a call of its own, ${after} after it was seen`;
     this.#traces.write(session.id, {
       type: 'event',
       session: session.id,
@@ -305,6 +313,21 @@ export class Engine {
     this.calls.watch(session, call);
     this.calls.watchAdopted(session, call);
     return call;
+  }
+
+  /** Has our scheduler run what is in a call that no shim started. */
+  enlist(call: Call): void {
+    if (!this.schedExt) return;
+    const done = new Set<number>();
+    // what is forked meanwhile inherits the policy, or is found on the next pass
+    for (let pass = 0; pass < MOST_PASSES; pass++) {
+      const more = call.cgroup.procs().filter((pid) => !done.has(pid));
+      if (more.length === 0) return;
+      for (const pid of more) {
+        done.add(pid);
+        if (!enlist(pid)) return;
+      }
+    }
   }
 
   /** The command of a call that was opened by data has ended. Of one that was killed meanwhile, the record as it is. Throws ACG_NO_CALL. */

@@ -2,19 +2,27 @@ import type { Config } from '../../model/index.ts';
 import { type Cgroup, CgroupFileError, type Limit } from '../cgroup/index.ts';
 import {
   type Action,
+  callGrowth,
   type Explanation,
+  guardBudget,
   initialState,
   type KillReason,
+  marks,
   type Call as PolicyCall,
   type PolicyEvent,
   pausesOf,
   type State,
+  sessionGrowth,
   step,
   type Target,
+  tenantGrowth,
 } from '../policy/index.ts';
+import { Growth } from './kernel-tier/growth.ts';
 
 /** What the policy's actions do to the world; the engine provides it. */
 export interface Hands {
+  /** The tree's root, which the guard of the node watches. */
+  root: Cgroup;
   /** The cgroup of a target; undefined when it is gone. */
   cgroupOf(target: Target): Cgroup | undefined;
   admit(call: string): void;
@@ -27,6 +35,8 @@ export interface Hands {
 
 /** The kernel kills instead of waiting when a ceiling is written this close to what cannot be reclaimed. */
 const KILL_MARGIN = 4 * 2 ** 20;
+/** A guard that trips and clears all the time is said once in so long. */
+const GUARD_SAID_MS = 1000;
 /** Reclaim of what a finished call left may hold its cgroup up for so long. */
 const RECLAIM_LIMIT_MS = 2000;
 
@@ -41,6 +51,12 @@ export class PolicyDriver {
   #timer: NodeJS.Timeout | undefined;
   /** Reclaims under way, by call. */
   readonly #reclaims = new Map<string, Promise<unknown>>();
+  /** Budgets in the kernel's governor, where one is in charge: then they take the place of memory.high for calls. */
+  readonly growth: Growth;
+  /** By call: what was last said of the guard. */
+  readonly #guarded = new Map<string, { tripped: boolean; at: number }>();
+  /** By call, throttled by cgroup files: milliseconds so far, and what the policy's own count was when the governor left. */
+  readonly #throttledByFiles = new Map<string, { ms: number; from: number }>();
 
   constructor(
     config: Config,
@@ -53,6 +69,7 @@ export class PolicyDriver {
     this.#controllers = controllers;
     this.#hands = hands;
     this.#report = report;
+    this.growth = new Growth(report);
   }
 
   get config(): Config {
@@ -66,7 +83,86 @@ export class PolicyDriver {
   /** The policy's view of a call, and its pauses up to now. */
   call(id: string): (PolicyCall & { pauses: { throttledMs: number; frozenMs: number } }) | undefined {
     const call = this.#state.calls[id];
-    return call && { ...call, pauses: pausesOf(call, performance.now()) };
+    return call && { ...call, pauses: this.#pauses(call) };
+  }
+
+  /** The governor knows to the microsecond for how long it held whom; the policy only knows for how long it wanted it slowed down. */
+  #pauses(call: PolicyCall): { throttledMs: number; frozenMs: number } {
+    const pauses = pausesOf(call, performance.now());
+    const held = this.growth.held(`call ${call.id}`);
+    if (!held) return pauses;
+    const files = this.#throttledByFiles.get(call.id);
+    const byFiles = files ? files.ms + (this.growth.on ? 0 : pauses.throttledMs - files.from) : 0;
+    // added up over its tasks, it may be more than the time there was
+    const lived = performance.now() - call.startedAt;
+    return { ...pauses, throttledMs: Math.round(Math.min(held.heldMs + byFiles, lived)) };
+  }
+
+  /** Does what was last seen call for another look soon: somebody grows, waits or is paused, or memory is short? */
+  get restless(): boolean {
+    const { calls, config, capacity, node } = this.#state;
+    if (node && capacity - node.working < 4 * marks(config, capacity).low) return true;
+    return Object.values(calls).some((call) => call.rung !== 'none' || call.phase === 'held' || call.seen.rate > 0);
+  }
+
+  /**
+   * The governor has taken over, or is gone: what is in force is said again in its terms, or in those of cgroup files. Nothing
+   * changes for a call but who keeps it.
+   */
+  retell(): void {
+    const governed = this.growth.on;
+    this.send({ type: 'governor', inCharge: governed });
+    for (const call of Object.values(this.#state.calls)) {
+      const { throttledMs } = pausesOf(call, performance.now());
+      const files = this.#throttledByFiles.get(call.id) ?? { ms: 0, from: 0 };
+      if (governed) files.ms += throttledMs - files.from;
+      this.#throttledByFiles.set(call.id, { ...files, from: throttledMs });
+      this.#try('retell', () => {
+        const cgroup = this.#hands.cgroupOf({ kind: 'call', call: call.id });
+        if (this.#controllers.has('memory')) cgroup?.write('memory.high', governed ? 'max' : call.applied.high);
+      });
+    }
+    if (governed) this.#budgetAll();
+  }
+
+  #budgetAll(): void {
+    for (const tenant of Object.keys(this.#state.tenants)) this.#budget({ kind: 'tenant', tenant });
+    for (const session of Object.keys(this.#state.sessions)) this.#budget({ kind: 'session', session });
+    for (const call of Object.keys(this.#state.calls)) this.#budget({ kind: 'call', call });
+    this.#guard();
+  }
+
+  /** Writes a target's budget, if it has changed. The agent has none: it is never held. */
+  #budget(target: Target): void {
+    if (target.kind === 'agent') return;
+    this.#try('budget', () => {
+      const cgroup = this.#hands.cgroupOf(target);
+      if (!cgroup) return;
+      const [name, budget] =
+        target.kind === 'call'
+          ? [target.call, callGrowth(this.#state, target.call, performance.now())]
+          : target.kind === 'session'
+            ? [target.session, sessionGrowth(this.#state, target.session)]
+            : [target.tenant, tenantGrowth(this.#state, target.tenant)];
+      this.growth.set(`${target.kind} ${name}`, Number(cgroup.id), budget, target.kind === 'call');
+    });
+  }
+
+  /** The kernel's guard has stopped the growth of low-priority calls, or lets them go on: said of each, once a second at most. */
+  guardMoved(tripped: boolean, text: string): void {
+    const now = performance.now();
+    for (const { id, session, tenant, phase } of Object.values(this.#state.calls)) {
+      if (phase === 'held' || callGrowth(this.#state, id, now)?.priority !== 'low') continue;
+      const about = this.#guarded.get(id);
+      if (tripped ? about?.tripped || now - (about?.at ?? -1e9) < GUARD_SAID_MS : !about?.tripped) continue;
+      this.#guarded.set(id, { tripped, at: now });
+      const decision = tripped ? 'guard' : 'guard cleared';
+      this.#hands.explain(this.#measured({ t: now, decision, text, call: id, session, tenant }));
+    }
+  }
+
+  #guard(): void {
+    this.growth.guard(guardBudget(this.#state), Number(this.#hands.root.id));
   }
 
   /** Takes an event in and carries out what follows. Events that arise meanwhile are taken in order afterwards. */
@@ -84,15 +180,33 @@ export class PolicyDriver {
   #step(event: PolicyEvent): void {
     const { state, actions, explanations } = step(this.#state, event, performance.now());
     this.#state = state;
-    for (const explanation of explanations) this.#hands.explain(explanation);
-    for (const action of actions) {
-      try {
-        this.#carryOut(action);
-      } catch (error) {
-        // a cgroup that is gone needs nothing any more
-        if (!(error instanceof CgroupFileError && error.gone)) this.#report(error, `carry out ${action.type}`);
-      }
+    for (const explanation of explanations) this.#hands.explain(this.#measured(explanation));
+    for (const action of actions) this.#try(action.type, () => this.#carryOut(action));
+    if (event.type === 'call-end') {
+      this.growth.forget(`call ${event.call}`);
+      this.#throttledByFiles.delete(event.call);
+      this.#guarded.delete(event.call);
     }
+    if (!this.growth.on) return;
+    for (const action of actions) if ('target' in action && action.type !== 'reclaim') this.#budget(action.target);
+    if (event.type === 'config') this.#budgetAll();
+    else if (event.type === 'samples') this.#guard();
+  }
+
+  #try(doing: string, act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      // a cgroup that is gone needs nothing any more
+      if (!(error instanceof CgroupFileError && error.gone)) this.#report(error, `carry out ${doing}`);
+    }
+  }
+
+  /** With what the kernel measured of the call it is about. */
+  #measured(explanation: Explanation): Explanation {
+    const { call, decision, text } = explanation;
+    const words = call && this.growth.words(`call ${call}`, decision, this.#state.calls[call]?.pace);
+    return words ? { ...explanation, text: `${text}; ${words}` } : explanation;
   }
 
   #carryOut(action: Action): void {
@@ -138,18 +252,21 @@ export class PolicyDriver {
   #memory(action: Extract<Action, { target: Target }>): void {
     const cgroup = this.#hands.cgroupOf(action.target);
     if (!cgroup) return;
-    if (action.type === 'throttle' || action.type === 'unthrottle') cgroup.write('memory.high', action.high);
-    else if (action.type === 'reclaim') this.#reclaim(action.target, cgroup, action.bytes);
-    else if (action.type === 'bands') this.#bands(action, cgroup);
+    const governed = this.growth.on && action.target.kind === 'call';
+    if (action.type === 'throttle' || action.type === 'unthrottle') {
+      // the governor slows it down without the crawl that memory.high ends in
+      if (!governed) cgroup.write('memory.high', action.high);
+    } else if (action.type === 'reclaim') this.#reclaim(action.target, cgroup, action.bytes);
+    else if (action.type === 'bands') this.#bands(action, cgroup, governed);
   }
 
-  #bands(action: Extract<Action, { type: 'bands' }>, cgroup: Cgroup): void {
+  #bands(action: Extract<Action, { type: 'bands' }>, cgroup: Cgroup, governed: boolean): void {
     if (action.min !== undefined) cgroup.write('memory.min', action.min);
     if (action.low !== undefined) cgroup.write('memory.low', action.low);
     const { max, high } = action;
     if (max !== undefined && this.#wouldKill(cgroup, max)) return;
     // the soft ceiling first when both come down, last when both go up: it is never above the hard one for long
-    if (high !== undefined) cgroup.write('memory.high', high);
+    if (high !== undefined && !governed) cgroup.write('memory.high', high);
     if (max !== undefined) cgroup.write('memory.max', max);
   }
 
@@ -188,6 +305,13 @@ export class PolicyDriver {
     const timer = setTimeout(limit.resolve, RECLAIM_LIMIT_MS);
     await Promise.race([reclaim, limit.promise]);
     clearTimeout(timer);
+  }
+
+  /** The session's cgroup is gone, and its tenant's, if it was the last one there. */
+  sessionEnded(session: string, tenant: string): void {
+    this.send({ type: 'session-end', session });
+    this.growth.forget(`session ${session}`);
+    if (!this.#hands.cgroupOf({ kind: 'tenant', tenant })?.exists()) this.growth.forget(`tenant ${tenant}`);
   }
 
   close(): void {

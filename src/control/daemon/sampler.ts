@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Cgroup } from '../cgroup/index.ts';
 import type { Usage } from '../policy/index.ts';
+import type { Call } from './call.ts';
 import type { Engine } from './engine.ts';
 import { peakResident } from './processes.ts';
 import type { TraceStore } from './trace-store.ts';
@@ -19,12 +20,20 @@ export class Sampler {
   readonly #traces: TraceStore;
   readonly #report: (error: unknown, doing: string) => void;
   readonly #timer: NodeJS.Timeout;
+  readonly #told: () => boolean;
   #round = 0;
 
-  constructor(engine: Engine, traces: TraceStore, report: (error: unknown, doing: string) => void) {
+  /** `told`: does the kernel tell of growth itself? Then what is steady is looked at once a second. */
+  constructor(
+    engine: Engine,
+    traces: TraceStore,
+    report: (error: unknown, doing: string) => void,
+    told: () => boolean = () => false,
+  ) {
     this.#engine = engine;
     this.#traces = traces;
     this.#report = report;
+    this.#told = told;
     this.#timer = setInterval(() => this.#look(), INTERVAL_MS);
     this.#timer.unref();
   }
@@ -40,7 +49,11 @@ export class Sampler {
       const t = Date.now();
       const slow = this.#round++ % (SLOW_MS / INTERVAL_MS) === 0;
       const { sampleEvery } = this.#engine.policy.config.ladder;
-      const forPolicy = this.#round % Math.max(1, Math.round(sampleEvery / INTERVAL_MS)) === 0;
+      const due = this.#round % Math.max(1, Math.round(sampleEvery / INTERVAL_MS)) === 0;
+      // told of growth, the policy still wants to see it end
+      const told = this.#told();
+      const forPolicy = told ? slow || (due && this.#engine.policy.restless) : due;
+      if (told && !slow && !forPolicy) return;
       const agents: ({ session: string } & Usage)[] = [];
       const calls: ({ call: string } & Usage)[] = [];
       for (const session of sessions) {
@@ -51,8 +64,15 @@ export class Sampler {
         }
         for (const call of session.calls.values()) {
           if (call.state === 'background' && !slow && !forPolicy) continue;
-          const usage = this.#sample(call.cgroup, { session: session.id, scope: 'call', call: call.id }, t);
+          const usage = this.#sample(
+            call.cgroup,
+            { session: session.id, scope: 'call', call: call.id },
+            t,
+            !told || slow,
+          );
           if (usage) calls.push({ call: call.id, ...usage });
+          // the kernel tells the peak of each process at its end
+          if (told) continue;
           for (const pid of call.cgroup.procs().slice(0, MAX_PROCESSES)) {
             const process = peakResident(pid);
             if (process && process.rssBytes > (call.peakProcess?.rssBytes ?? 0)) call.peakProcess = process;
@@ -60,6 +80,20 @@ export class Sampler {
         }
       }
       if (forPolicy && this.#engine.controllers.has('memory')) this.#tellPolicy(agents, calls);
+    } catch (error) {
+      this.#report(error, 'read usage');
+    }
+  }
+
+  /** Reads these calls, of which the kernel has told something, and the node, and tells the policy. */
+  look(calls: Iterable<Call>): void {
+    if (!this.#engine.controllers.has('memory')) return;
+    try {
+      const seen = [...calls].flatMap((call) => {
+        const reading = readUsage(call.cgroup);
+        return reading ? [{ call: call.id, ...policyUsage(reading) }] : [];
+      });
+      this.#tellPolicy([], seen);
     } catch (error) {
       this.#report(error, 'read usage');
     }

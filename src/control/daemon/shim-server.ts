@@ -117,7 +117,8 @@ class Connection {
       return;
     }
     const { oomScoreAdj } = session.kept;
-    const answer = encode({ type: 'opened', verdict: 'contained', call: call.id, oomScoreAdj });
+    const { schedExt } = this.#engine;
+    const answer = encode({ type: 'opened', verdict: 'contained', call: call.id, oomScoreAdj, schedExt });
     call.withFd((fd) => sendWithFd(this.#socket, answer, fd));
   }
 

@@ -6,6 +6,8 @@ import { readStat } from './processes.ts';
 import type { Session } from './session.ts';
 
 const INTERVAL_MS = 250;
+/** Unless configured, and where nobody tells us: what is shorter is not worth a call, and would be missed half of the time. */
+const ADOPT_AFTER_MS = 1000;
 /** What an agent starts in this time, or before its first call, is its own. */
 const START_UP_MS = 10_000;
 /** The shim inside a session that has a mount namespace. */
@@ -38,31 +40,54 @@ export class Strays {
   readonly #report: (error: unknown, doing: string) => void;
   readonly #timer: NodeJS.Timeout;
   readonly #leaves = new WeakMap<Session, Leaf>();
+  readonly #told: () => boolean;
+  readonly #later = new Set<NodeJS.Timeout>();
 
-  constructor(engine: Engine, report: (error: unknown, doing: string) => void) {
+  /** `told`: does the kernel tell at once when an agent starts something (see `look`)? */
+  constructor(engine: Engine, report: (error: unknown, doing: string) => void, told: () => boolean = () => false) {
     this.#engine = engine;
     this.#report = report;
+    this.#told = told;
     this.#timer = setInterval(() => this.#look(), INTERVAL_MS);
     this.#timer.unref();
   }
 
   close(): void {
     clearInterval(this.#timer);
+    for (const timer of this.#later) clearTimeout(timer);
+  }
+
+  /** The agent of this session has started something at `t`: looks now, and again when it is old enough to be adopted. */
+  look(session: Session, pid: number, t: number): void {
+    this.#lookSafely(session, { pid, t });
+    const age = this.#adoptAfter;
+    if (age === 0 || age >= INTERVAL_MS) return;
+    const timer = setTimeout(() => {
+      this.#later.delete(timer);
+      this.#lookSafely(session);
+    }, age);
+    this.#later.add(timer);
   }
 
   #look(): void {
-    if (this.#engine.policy.config.intercept.adopt === 'off') return;
-    for (const session of this.#engine.sessions.values()) {
-      if (session.state !== 'running') continue;
-      try {
-        this.#lookAt(session);
-      } catch (error) {
-        this.#report(error, `look for processes without a call in session ${session.id}`);
-      }
+    for (const session of this.#engine.sessions.values()) this.#lookSafely(session);
+  }
+
+  #lookSafely(session: Session, started?: { pid: number; t: number }): void {
+    if (this.#engine.policy.config.intercept.adopt === 'off' || session.state !== 'running') return;
+    try {
+      this.#lookAt(session, started);
+    } catch (error) {
+      this.#report(error, `look for processes without a call in session ${session.id}`);
     }
   }
 
-  #lookAt(session: Session, now = Date.now()): void {
+  /** How long what an agent starts must live to be adopted, milliseconds. */
+  get #adoptAfter(): number {
+    return this.#engine.policy.config.intercept.adoptAfter ?? (this.#told() ? 0 : ADOPT_AFTER_MS);
+  }
+
+  #lookAt(session: Session, started?: { pid: number; t: number }, now = Date.now()): void {
     const leaf = this.#leaves.get(session) ?? { own: new Map(), suspects: new Map() };
     // a daemon that finds a running session cannot tell: what is there is the agent's
     const startingUp = !this.#leaves.has(session) || (session.lastCall === 0 && now - session.kept.start < START_UP_MS);
@@ -75,8 +100,8 @@ export class Strays {
       const process = describe(pid);
       if (!process) continue;
       const { parent, startTicks, exe, name } = process;
-      const before = own.get(pid);
-      if (before?.startTicks === startTicks && before.exe === exe) continue;
+      const known = own.get(pid);
+      if (known?.startTicks === startTicks && known.exe === exe) continue;
       if (startingUp || programs.has(exe) || this.#isHelper(name)) {
         own.set(pid, { startTicks, exe });
         suspects.delete(pid);
@@ -84,12 +109,15 @@ export class Strays {
       }
       own.delete(pid);
       if (!own.has(parent) || isShim(pid, exe) || isHolder(session, pid)) continue;
-      const suspect = suspects.get(pid);
-      if (suspect?.startTicks !== startTicks || suspect.exe !== exe) suspects.set(pid, { startTicks, exe, since: now });
-      else if (now - suspect.since >= this.#engine.policy.config.intercept.adoptAfter) {
-        suspects.delete(pid);
-        this.#engine.adopt(pid);
-      }
+      const before = suspects.get(pid);
+      const suspect =
+        before?.startTicks === startTicks && before.exe === exe
+          ? before
+          : { startTicks, exe, since: started?.pid === pid ? started.t : now };
+      suspects.set(pid, suspect);
+      if (now - suspect.since < this.#adoptAfter) continue;
+      suspects.delete(pid);
+      this.#engine.adopt(pid, suspect.since);
     }
   }
 

@@ -44,6 +44,7 @@ export interface BpfObject {
   variables(): { section: string; name: string; offset: number; size: number }[];
   structs(prefix: string): Record<string, Layout>;
   setAutoload(program: string, on: boolean): void;
+  setAutocreate(map: string, on: boolean): void;
   setMaxEntries(map: string, entries: number): void;
   setInitial(map: string, offset: number, bytes: Uint8Array): void;
   reuseMap(map: string, fd: number): void;

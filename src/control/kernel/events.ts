@@ -27,6 +27,15 @@ export function decodeEvent(record: Uint8Array): KernelEvent | undefined {
   return decode && { ...head, kind: kinds[kind] ?? 'none', ...decode(record) };
 }
 
+/** Where an event's type stands: what nobody wants is not decoded. */
+const TYPE_AT = AcgEvent.layout.fields.find(({ name }) => name === 'type')!.offset;
+
+/** The type's name; undefined for one that this release does not know. */
+function typeOf(record: Uint8Array): KernelEvent['type'] | undefined {
+  if (record.byteLength < AcgEvent.size) return undefined;
+  return decoders[u32.read(new DataView(record.buffer, record.byteOffset), TYPE_AT)]?.type;
+}
+
 /** Walks a batch from the ring: u32 length, u32 zero, the record, padded to 8. */
 export function* records(batch: Uint8Array): Generator<Uint8Array> {
   const view = new DataView(batch.buffer, batch.byteOffset, batch.byteLength);
@@ -59,11 +68,20 @@ export class EventStream implements Disposable {
   /** Records of types this release does not know: a newer release's programs are in the kernel. */
   unknown = 0;
 
-  /** `events` and `lost` are the maps acg_events and acg_lost. Keeps the process alive until closed, unless `unref`. */
-  constructor(maps: { events: Descriptor; lost: Descriptor }, receive: (event: KernelEvent) => void) {
+  /**
+   * `events` and `lost` are the maps acg_events and acg_lost. `wanted`: only these types, the others cost nothing; absent: all.
+   * Keeps the process alive until closed, unless `unref`.
+   */
+  constructor(
+    maps: { events: Descriptor; lost: Descriptor },
+    receive: (event: KernelEvent) => void,
+    wanted?: ReadonlySet<KernelEvent['type']>,
+  ) {
     this.#lost = lostView(maps.lost);
     this.#ring = new (bpf().Ring)(maps.events.fd, (batch) => {
       for (const record of records(batch)) {
+        const type = wanted && typeOf(record);
+        if (type && !wanted.has(type)) continue;
         const event = decodeEvent(record);
         if (event) receive(event);
         else this.unknown++;

@@ -20,11 +20,12 @@ export { MapView, PerCpuMapView, SettingsView, sum } from './maps.ts';
 export { hasMemcgOps, Memory, type MemoryNeed } from './memory.ts';
 export { Monitor, type Place, type Usage } from './monitor.ts';
 export { defaultPinRoot } from './pins.ts';
+export { missingPrivilege } from './privilege.ts';
 export type { LoadedProgram } from './program.ts';
 export { Scheduler, type SchedulerExit, type SchedulerMode, schedExtState } from './scheduler.ts';
 export type { Hook, LoadOptions, ProgramSpec } from './spec.ts';
 export { type BpfStatus, bpfStatus, type PinnedMap, type PinnedProgram, unloadAll } from './status.ts';
-export { AcgCgroup, AcgEvent, type Kind } from './wire.ts';
+export { AcgCgroup, AcgEvent, type AcgScheduler, type Kind } from './wire.ts';
 export type {
   ExecEvent,
   ExitEvent,

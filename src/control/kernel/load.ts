@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { AcgError } from '../../model/index.ts';
 import { type BpfFailure, type BpfObject, isBpfFailure } from './addon.ts';
 import { Descriptor } from './descriptor.ts';
-import { openObject, pinShared, readObject } from './open.ts';
+import { openObject, pinShared, readObject, STRUCT_OPS } from './open.ts';
 import {
   defaultPinRoot,
   makePinDirectory,
@@ -19,9 +19,6 @@ import { missingPrivilege } from './privilege.ts';
 import { LoadedProgram, loadError } from './program.ts';
 import type { Hook, LoadOptions, ProgramSpec } from './spec.ts';
 import { failedProgram, verdict } from './verdict.ts';
-
-/** BPF_MAP_TYPE_STRUCT_OPS */
-const STRUCT_OPS = 26;
 
 /** What is pinned under this key behaves alike: same object, same constants, same sizes, same choice of hooks. */
 function keyOf(object: Uint8Array, { constants, maxEntries, off, later }: LoadOptions): string {
@@ -120,7 +117,8 @@ function attachAll(
   };
   const work = directory && `${directory}-new`;
   try {
-    for (const { name } of object.maps()) maps.set(pinName(name), new Descriptor(object.mapFd(name)));
+    const wanted = object.maps().filter(({ name }) => !options.off?.includes(name));
+    for (const { name } of wanted) maps.set(pinName(name), new Descriptor(object.mapFd(name)));
     for (const { name, autoload } of object.programs()) {
       const hook = hooks.get(name)!;
       if (autoload) programs.set(name, new Descriptor(object.programFd(name)));
@@ -132,7 +130,8 @@ function attachAll(
     for (const { name } of object.maps().filter((m) => m.type === STRUCT_OPS)) {
       const hook: Hook = { name, place: 'struct_ops', on: !options.later?.includes(name) };
       hooks.set(name, hook);
-      if (hook.on) attach(hook, () => object.attachStructOps(name));
+      if (!wanted.some((map) => map.name === name)) Object.assign(hook, { on: false, why: 'switched off' });
+      else if (hook.on) attach(hook, () => object.attachStructOps(name));
       else hook.why = 'not attached yet';
     }
     if (work) pinAll(work, { maps, programs, links });

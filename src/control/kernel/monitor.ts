@@ -139,9 +139,10 @@ export class Monitor implements Disposable {
     return perCpu && sum(perCpu);
   }
 
-  /** The events of the monitor and of the other programs that share its ring. */
-  events(receive: (event: KernelEvent) => void): EventStream {
-    return new EventStream({ events: this.program.map('acg_events'), lost: this.program.map('acg_lost') }, receive);
+  /** The events of the monitor and of the other programs that share its ring; of `wanted` types only, if given. */
+  events(receive: (event: KernelEvent) => void, wanted?: ReadonlySet<KernelEvent['type']>): EventStream {
+    const maps = { events: this.program.map('acg_events'), lost: this.program.map('acg_lost') };
+    return new EventStream(maps, receive, wanted);
   }
 
   /** Takes the monitor out of the kernel. */

@@ -8,6 +8,9 @@ import { makePinDirectory, openPin, pin, sharedDirectory } from './pins.ts';
 import { loadError } from './program.ts';
 import type { Hook, LoadOptions, ProgramSpec } from './spec.ts';
 
+/** BPF_MAP_TYPE_STRUCT_OPS */
+export const STRUCT_OPS = 26;
+
 /** Maps that every program shares; the first to come makes them. */
 const shared = ['acg_cgroups', 'acg_events', 'acg_lost'];
 
@@ -50,6 +53,8 @@ export function openObject(
         object.setAutoload(name, false);
       }
     }
+    for (const { name, type } of object.maps())
+      if (type === STRUCT_OPS && options.off?.includes(name)) object.setAutocreate(name, false);
     for (const [name, entries] of Object.entries(options.maxEntries ?? {})) object.setMaxEntries(name, entries);
     setConstants(object, spec.name, options.constants ?? {});
     if (root) reuseShared(object, root);

@@ -54,6 +54,11 @@ export class LoadedProgram implements Disposable {
     return this.#links.has(hook);
   }
 
+  /** Whether its pins are where it put them. False: somebody has taken them away, and it ends with this process. */
+  get pinned(): boolean {
+    return this.#directory !== undefined && existsSync(this.#directory);
+  }
+
   /** The map's descriptor; it stays this object's. */
   map(name: string): Descriptor {
     const found = this.#maps.get(pinName(name));

@@ -97,7 +97,8 @@ export class Scheduler implements Disposable {
     this.#table = `acg_${mode}`;
     this.program = loadProgram(schedulerSpec, {
       ...options,
-      later: [mode === 'full' ? 'acg_partial' : 'acg_full', ...(options.later ?? [])],
+      // the table of the other mode: one that is never attached could not be found again
+      off: [mode === 'full' ? 'acg_partial' : 'acg_full', ...(options.off ?? [])],
       constants: {
         acg_page_size: bpf().pageSize(),
         acg_full_mode: mode === 'full' ? 1 : 0,

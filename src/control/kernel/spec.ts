@@ -17,7 +17,7 @@ export interface LoadOptions {
   constants?: Record<string, number | bigint>;
   /** Sizes of maps. Shared maps that exist keep theirs. */
   maxEntries?: Record<string, number>;
-  /** Hooks not wanted. */
+  /** Hooks not wanted: programs, or struct_ops maps. */
   off?: readonly string[];
   /** Struct_ops maps to load but not attach yet; `attach(name)` does it. */
   later?: readonly string[];

@@ -109,7 +109,7 @@ export function bpfStatus(pinRoot = defaultPinRoot): BpfStatus {
 
 /**
  * Takes everything of ours out of the kernel: links, programs, maps, and the directory. What a running process holds open stays
- * until that process ends; `held` counts the programs that did.
+ * until it lets go (a daemon that finds its pins gone does so within a second) or ends; `held` counts the programs that did.
  */
 export async function unloadAll(pinRoot = defaultPinRoot): Promise<{ removed: BpfStatus; held: number }> {
   const removed = bpfStatus(pinRoot);
@@ -117,8 +117,8 @@ export async function unloadAll(pinRoot = defaultPinRoot): Promise<{ removed: Bp
   const ids = removed.loaded.flatMap((l) => l.programs.map((p) => p.id));
   // the kernel frees a program after a grace period
   let held = ids.filter(isLoaded).length;
-  for (let tries = 0; held > 0 && tries < 20; tries++) {
-    await new Promise((resolve) => setTimeout(resolve, 25));
+  for (let tries = 0; held > 0 && tries < 60; tries++) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
     held = ids.filter(isLoaded).length;
   }
   return { removed, held };

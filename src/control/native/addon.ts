@@ -37,6 +37,7 @@ export interface Addon {
   removeXattr(place: string | number, name: string): boolean;
   statfsType(path: string): number;
   readFile(path: string): string;
+  schedExt(tid: number): void;
 }
 
 /** The package's own directory: this file is at src/control/native in a checkout, at dist/control/native when installed. */

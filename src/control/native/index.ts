@@ -3,6 +3,7 @@ export { addon as loadAddon, nativeProgram, prebuiltDirectory, SyscallError } fr
 export { readSmall } from './file.ts';
 export { pidfdOpen, pidfdSendSignal } from './pidfd.ts';
 export { pipe } from './pipe.ts';
+export { enlist } from './sched.ts';
 export { signalName, signalNumber } from './signals.ts';
 export { peer, peerPidfd, sendWithFd, socketFd } from './socket.ts';
 export { type Spawned, type SpawnRequest, spawn } from './spawn.ts';

@@ -53,5 +53,7 @@ export type PolicyEvent =
   | { type: 'oom-kill'; target: { call: string } | { session: string } }
   /** What all sessions together may use, bytes: the smallest of the root's limit and what the machine can give. */
   | { type: 'capacity'; bytes: number }
+  /** The kernel's memory governor holds back who grows, or does so no longer. */
+  | { type: 'governor'; inCharge: boolean }
   | { type: 'config'; config: Config }
   | { type: 'timer' };

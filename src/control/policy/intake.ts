@@ -89,6 +89,7 @@ function newCall(d: Draft, e: Of<'call-request'> | Of<'call-start'>, phase: Call
     breachedAt: null,
     rung: 'none',
     rungSince: d.now,
+    pace: 0,
     throttledMs: 0,
     frozenMs: 0,
     restUntil: d.now,
@@ -251,6 +252,9 @@ const rows: { [T in PolicyEvent['type']]: (d: Draft, e: Of<T>) => void } = {
   },
   capacity(d, e) {
     d.state.capacity = e.bytes;
+  },
+  governor(d, e) {
+    d.state.governed = e.inCharge;
   },
   config(d, e) {
     d.state.config = e.config;

@@ -46,14 +46,23 @@ function freeze(d: Draft, c: Call, why: string): void {
   sayOfCall(d, 'freeze', c, `frozen: ${why}`);
 }
 
-function throttle(d: Draft, c: Call, why: string): void {
+function throttle(d: Draft, c: Call, pace: number, why: string): void {
   leaveRung(d, c);
   c.rung = 'throttled';
+  c.pace = Math.round(pace);
   // its cache does not count: it is the first to go
   c.applied.high = Math.max(c.seen.working, TRICKLE);
+  // the governor's word: it grows no faster from now on
+  if (d.state.governed) c.seen.rate = Math.min(c.seen.rate, c.pace);
   const target = { kind: 'call', call: c.id } as const;
-  d.actions.push({ type: 'throttle', target, high: c.applied.high, bytesPerSecond: TRICKLE });
+  d.actions.push({ type: 'throttle', target, high: c.applied.high, bytesPerSecond: c.pace });
   sayOfCall(d, 'throttle', c, `throttled: ${why}`);
+}
+
+/** What a throttled call may take per second: down to the critical mark by the end of the longest throttle, shared by all it concerns. */
+function paceOf(d: Draft, s: Scope): number {
+  const slowed = 1 + s.calls.filter((c) => c.rung === 'throttled').length;
+  return Math.max(TRICKLE, ((s.headroom - s.critical) * 1000) / d.state.config.ladder.throttleMax / slowed);
 }
 
 /** Ends a pause. The call then runs for `ladder.rest` at least. */
@@ -123,9 +132,10 @@ export function endPauses(d: Draft): void {
       free(c, `memory is not short: ${its.at(-1)!.words} headroom ${formatSize(Math.max(0, its.at(-1)!.headroom))}`);
     else if (c.rung === 'throttled' && spent >= ladder.throttleMax) {
       const still = its.find((s) => levelOf(d, s) === 'critical');
-      if (still && someoneBenefits(d, still, c))
-        freeze(d, c, `throttled for ${formatDuration(spent)}, ${numbers(still, 'critical')}`);
-      else free(c, 'the bound of one throttle');
+      if (!still || !someoneBenefits(d, still, c)) free(c, 'the bound of one throttle');
+      // held to a rate it takes no more than if it stood still, and gets on with what needs no memory
+      else if (!d.state.governed) freeze(d, c, `throttled for ${formatDuration(spent)}, ${numbers(still, 'critical')}`);
+      else if (spent >= ladder.freezeSlice) free(c, 'the bound of one throttle while memory is critically short');
     }
   }
   for (const s of scopes) {
@@ -165,8 +175,8 @@ export function pause(d: Draft): void {
         observed(d, c, level === 'critical' ? 'freeze' : 'throttle', `paused it: ${why}`);
         continue;
       }
-      if (level === 'critical') freeze(d, c, why);
-      else throttle(d, c, why);
+      if (level === 'short' || d.state.governed) throttle(d, c, level === 'short' ? paceOf(d, s) : TRICKLE, why);
+      else freeze(d, c, why);
       d.state.actedAt[s.key] = d.now;
       growth -= c.seen.rate;
       if (level === 'short' || s.headroom - (growth * ladder.horizon) / 1000 > s.critical) break;
@@ -179,8 +189,11 @@ export function pause(d: Draft): void {
           c.seen.rate > GROWTH &&
           d.now > c.rungSince + ladder.sampleEvery &&
           someoneBenefits(d, s, c)
-        )
-          freeze(d, c, `${numbers(s, 'critical')}; still growing by ${formatSize(c.seen.rate)}/s though throttled`);
+        ) {
+          const why = `${numbers(s, 'critical')}; still growing by ${formatSize(c.seen.rate)}/s though throttled`;
+          if (d.state.governed && c.pace > TRICKLE) throttle(d, c, TRICKLE, why);
+          else if (!d.state.governed || c.seen.rate > 8 * GROWTH) freeze(d, c, why);
+        }
   }
 }
 

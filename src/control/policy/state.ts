@@ -98,6 +98,8 @@ export interface Call {
   breachedAt: number | null;
   rung: Rung;
   rungSince: number;
+  /** How fast it may grow while throttled, bytes per second: kept by the kernel's governor, where there is one. */
+  pace: number;
   /** Pauses spent before the current one. */
   throttledMs: number;
   frozenMs: number;
@@ -114,6 +116,8 @@ export interface State {
   swapFree: number;
   /** The root of the tree as last read; null until then. */
   node: { current: number; working: number } | null;
+  /** The kernel's governor is in charge: a throttle is a rate that holds, and does what a freeze does for memory. */
+  governed: boolean;
   /** Memory PSI full, 0 to 1. */
   pressure: number;
   tenants: Record<string, Tenant>;
@@ -153,6 +157,7 @@ export function initialState(config: Config, capacity: number): State {
     capacity,
     swapFree: 0,
     node: null,
+    governed: false,
     pressure: 0,
     tenants: table(),
     sessions: table(),

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Cgroup } from '../../../src/control/cgroup/index.ts';
-import { DaemonClient, daemonPaths } from '../../../src/control/daemon/index.ts';
+import { DaemonClient, daemonPaths } from '../../../src/control/client/index.ts';
 import { defaultShimConfig, prepareShimDirectory } from '../../../src/control/intercept/index.ts';
 import {
   type ExitStatus,
@@ -29,7 +29,8 @@ export class TestDaemon {
 
   private constructor(mount: string, extra: string[]) {
     this.root = new Cgroup(join(mount, `acg-test-daemon-${process.pid}-${++counter}`));
-    this.#extra = extra;
+    // the BPF programs are one to a machine, which others use too
+    this.#extra = extra.includes('--tier') ? extra : ['--tier', 'cgroup', ...extra];
   }
 
   /** Starts one below `mount`; `extra` are further arguments of `agentcgroup daemon`. */

@@ -1,0 +1,301 @@
+import type { Server } from 'node:net';
+import type { Logger } from 'pino';
+import {
+  formatSize,
+  type KernelHealth,
+  type SchedulerChoice,
+  type Tier,
+  type TierChoice,
+} from '../../../model/index.ts';
+import { epochMs, type HeadroomEvent, missingPrivilege, type SchedulerExit, unloadAll } from '../../kernel/index.ts';
+import type { Engine } from '../engine.ts';
+import { holdAlone } from '../lock.ts';
+import { type Hands, Heard } from './heard.ts';
+import { Programs } from './programs.ts';
+
+/** How often the scheduler's state and the pins are looked at, milliseconds. */
+const WATCH_MS = 250;
+/** After the scheduler was thrown out it is put in charge again, after this long at first, then twice as long each time. */
+const REARM_MS = 1000;
+const REARM_MAX_MS = 300_000;
+/** In charge for this long, what threw it out before is forgotten. */
+const SETTLED_MS = 600_000;
+
+export interface TierOptions {
+  engine: Engine;
+  log: Logger;
+  hands: Omit<Hands, 'headroom'>;
+  /** Called when the tier in force has changed. */
+  changed(tier: Tier): void;
+}
+
+/**
+ * The BPF programs in the daemon's service: finds by doing what this kernel takes, has the policy's budgets kept by the governor,
+ * hears the kernel's events, and sees to it that the node is controlled by cgroup files whenever the programs are not in charge.
+ */
+export class KernelTier {
+  readonly #options: TierOptions;
+  readonly #heard: Heard;
+  #programs: Programs | undefined;
+  #wanted: { tier: TierChoice; scheduler: SchedulerChoice } | undefined;
+  /** Why there are no programs at all. */
+  #why = '';
+  #alone: Server | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #inCharge = false;
+  #chargeSince = 0;
+  #exits = 0;
+  #exit: (SchedulerExit & { t: number }) | undefined;
+  #backOff = REARM_MS;
+  #rearmAt: number | undefined;
+  #tier: Tier = 'cgroup';
+  #applying: Promise<void> = Promise.resolve();
+
+  constructor(options: TierOptions) {
+    this.#options = options;
+    this.#heard = new Heard(options.engine, { ...options.hands, headroom: (event) => this.#headroom(event) });
+  }
+
+  /** In force now. */
+  get tier(): Tier {
+    return this.#tier;
+  }
+
+  /** Does the kernel tell of growth? Then looking at calls all the time is of no use. */
+  get samples(): boolean {
+    return this.#programs?.samples ?? false;
+  }
+
+  /** Does the kernel tell of what an agent starts without the shim? */
+  get outside(): boolean {
+    return this.#programs?.monitor !== undefined;
+  }
+
+  /**
+   * Loads or unloads what these choices ask for; asked twice with the same, it looks again for what was taken out meanwhile. What
+   * does not load is said in the log and in `health`, and the rest goes on. Never rejects.
+   */
+  apply(tier: TierChoice, scheduler: SchedulerChoice): Promise<void> {
+    return this.#inTurn(() => this.#apply(tier, scheduler));
+  }
+
+  /** One change at a time. */
+  #inTurn(change: () => Promise<void>): Promise<void> {
+    this.#applying = this.#applying
+      .then(change)
+      .catch((error) => this.#options.log.error({ err: error }, 'could not change the tier'));
+    return this.#applying;
+  }
+
+  async #apply(tier: TierChoice, scheduler: SchedulerChoice): Promise<void> {
+    const same = this.#wanted?.tier === tier && this.#wanted.scheduler === scheduler;
+    if (same && this.#programs) return;
+    this.#wanted = { tier, scheduler };
+    await this.#unload(tier === 'cgroup' ? 'the tier is set to cgroup' : 'another scheduler mode is wanted');
+    const missing = missingPrivilege();
+    if (missing) this.#why = missing;
+    else if (await this.#hold()) {
+      if (tier === 'cgroup') await this.#cleanUp();
+      else this.#load(scheduler);
+    }
+    this.#say();
+    this.#assess();
+  }
+
+  /** One daemon of a machine has the programs: the ring has one reader, and there is one sched_ext scheduler. */
+  async #hold(): Promise<boolean> {
+    try {
+      this.#alone ??= await holdAlone('the BPF programs');
+      return true;
+    } catch {
+      this.#why = 'another daemon of this machine has the BPF programs';
+      return false;
+    }
+  }
+
+  /** An earlier daemon may have left programs that would go on enforcing. */
+  async #cleanUp(): Promise<void> {
+    const { removed } = await unloadAll();
+    if (removed.loaded.length > 0) this.#options.log.info('took out the BPF programs that an earlier daemon left');
+  }
+
+  #load(scheduler: SchedulerChoice): void {
+    const { engine } = this.#options;
+    this.#why = '';
+    const programs = new Programs(engine.root.cgroup.path, scheduler, (event) => this.#heard.take(event));
+    if (!programs.any) {
+      this.#why = programs.health.map(({ program, why }) => `${program}: ${why}`).join('; ');
+      programs.close();
+      return;
+    }
+    this.#programs = programs;
+    this.#timer = setInterval(() => this.#watch(), WATCH_MS);
+    this.#timer.unref();
+  }
+
+  #say(): void {
+    const { log } = this.#options;
+    const programs = this.#programs?.health ?? [];
+    if (programs.length === 0) log.info({ why: this.#why }, 'no BPF programs: cgroup files alone');
+    for (const { program, on, reopened, why, hooksOff } of programs) {
+      if (!on) log.info({ program, why }, `${program}: not in the kernel`);
+      else if (hooksOff.length > 0) log.warn({ program, hooksOff }, `${program}: without some of its hooks`);
+      else log.info({ program, reopened }, `${program}: ${reopened ? 'found in the kernel' : 'loaded'}`);
+    }
+  }
+
+  /** Sees what is in charge, and hands the budgets over when that has changed. */
+  #assess(): void {
+    const { engine, changed } = this.#options;
+    const programs = this.#programs;
+    const inCharge = programs?.scheduler !== undefined && programs.scheduler.exit() === undefined;
+    engine.schedExt = inCharge && this.#wanted?.scheduler === 'partial';
+    if (inCharge !== this.#inCharge) this.#chargeSince = performance.now();
+    this.#inCharge = inCharge;
+    const governor = inCharge && engine.controllers.has('memory') ? programs?.governor : undefined;
+    const tier = governor ? 'sched-ext' : 'cgroup';
+    if (tier === this.#tier && (governor !== undefined) === engine.policy.growth.on) return;
+    engine.policy.growth.use(governor, (cgroup) => programs?.monitor?.usage(cgroup)?.growthBytesPerSecond);
+    engine.policy.retell();
+    this.#tier = tier;
+    changed(tier);
+  }
+
+  #watch(): void {
+    const programs = this.#programs;
+    if (!programs) return;
+    try {
+      if (!programs.pinned) {
+        this.#options.log.warn('the BPF programs were taken out: going on with cgroup files');
+        clearInterval(this.#timer);
+        const why = 'taken out by `agentcgroup bpf unload`; read the configuration again to load them';
+        this.#inTurn(() => this.#unload(why));
+        return;
+      }
+      this.#watchScheduler(programs);
+    } catch (error) {
+      this.#options.log.error({ err: error }, 'could not watch the BPF programs');
+    }
+  }
+
+  #watchScheduler({ scheduler }: Programs): void {
+    if (!scheduler) return;
+    const { log } = this.#options;
+    const exit = scheduler.exit();
+    const now = performance.now();
+    if (!exit) {
+      if (this.#inCharge && now - this.#chargeSince > SETTLED_MS) this.#backOff = REARM_MS;
+      if (!this.#inCharge) this.#assess();
+      return;
+    }
+    if (this.#rearmAt === undefined) {
+      this.#exits++;
+      this.#exit = { ...exit, t: epochMs(exit.exitedNs) };
+      this.#rearmAt = now + this.#backOff;
+      const { error, reason, message } = exit;
+      log[error ? 'error' : 'warn'](
+        { reason, message, rearmInMs: this.#backOff },
+        'the scheduler is out: all tasks run under the fair class, growth is throttled by cgroup files',
+      );
+      this.#backOff = Math.min(this.#backOff * 2, REARM_MAX_MS);
+      this.#assess();
+    } else if (now >= this.#rearmAt) {
+      this.#rearmAt = undefined;
+      scheduler.rearm();
+      this.#assess();
+      if (this.#inCharge) log.info('the scheduler is in charge again');
+    }
+  }
+
+  /** Gives everything back to cgroup files, then takes the programs out. */
+  async #unload(why: string): Promise<void> {
+    const programs = this.#programs;
+    if (!programs) return;
+    clearInterval(this.#timer);
+    this.#programs = undefined;
+    this.#rearmAt = undefined;
+    this.#why = why;
+    this.#assess();
+    await programs.unload();
+  }
+
+  #headroom({ usageBytes, limitBytes, tripped }: HeadroomEvent): void {
+    const { engine, log } = this.#options;
+    const left = Math.max(0, limitBytes - usageBytes);
+    const low = engine.policy.growth.guardBudget?.low ?? 0;
+    const text = tripped
+      ? `guard: node headroom ${formatSize(left)}, below ${formatSize(low)}: the kernel stops the growth of low-priority calls`
+      : `guard: node headroom ${formatSize(left)}: low-priority calls may grow again`;
+    log.info({ usageBytes, limitBytes, tripped }, text);
+    engine.policy.guardMoved(tripped, text);
+  }
+
+  /** Delivers the events that are in the ring now: before the record of what has ended is written. */
+  drain(): void {
+    this.#programs?.drain();
+  }
+
+  health(): KernelHealth {
+    const programs = this.#programs;
+    const off = (program: 'monitor' | 'scheduler' | 'governor') => ({
+      program,
+      on: false,
+      why: this.#why,
+      hooksOff: [],
+    });
+    const guard = programs?.governor && this.#options.engine.policy.growth.guardBudget;
+    const seen = guard && programs?.governor?.headroom();
+    return {
+      programs: programs?.health ?? [off('monitor'), off('scheduler'), off('governor')],
+      scheduler: {
+        mode: programs?.scheduler ? (this.#wanted?.scheduler ?? 'off') : 'off',
+        inCharge: this.#inCharge,
+        exits: this.#exits,
+        ...(this.#exit && { exit: exitHealth(this.#exit) }),
+        ...(this.#rearmAt !== undefined && { rearmAt: Date.now() + this.#rearmAt - performance.now() }),
+      },
+      lost: programs?.lost() ?? {},
+      ...(guard &&
+        seen && {
+          guard: {
+            headroomBytes: seen.headroomBytes,
+            lowBytes: guard.low,
+            trips: seen.trips,
+            tripped: seen.trippedNs !== 0,
+          },
+        }),
+    };
+  }
+
+  /** What is wrong with it, in words; nothing when the tier is what was asked for. */
+  notes(): string[] {
+    const notes: string[] = [];
+    if (this.#wanted?.tier === 'sched-ext' && !this.#programs)
+      notes.push(`tier sched-ext is not to be had: ${this.#why}`);
+    for (const { program, on, why } of this.#wanted?.tier === 'sched-ext' ? (this.#programs?.health ?? []) : [])
+      if (!on) notes.push(`${program}: ${why}`);
+    if (this.#rearmAt !== undefined && this.#exit)
+      notes.push(`the scheduler is out: ${this.#exit.reason}${this.#exit.message && ` (${this.#exit.message})`}`);
+    return notes;
+  }
+
+  /** What the governor and the scheduler counted, for the metrics. */
+  counts() {
+    const { governor, scheduler } = this.#programs ?? {};
+    return { governor: governor?.counts(), scheduler: scheduler?.counts() };
+  }
+
+  /** Lets go. `leave`: sessions live on, and so does what keeps them; otherwise the kernel is left as it was found. */
+  async close(leave: boolean): Promise<void> {
+    await this.#applying;
+    clearInterval(this.#timer);
+    this.#heard.close();
+    this.#options.engine.policy.growth.use(undefined);
+    if (leave) this.#programs?.close();
+    else await this.#programs?.unload();
+    this.#programs = undefined;
+    this.#alone?.close();
+  }
+}
+
+const exitHealth = ({ t, error, reason, message }: SchedulerExit & { t: number }) => ({ t, error, reason, message });

@@ -1,0 +1,81 @@
+/**
+ * Bands as growth budgets, for a kernel that can hold back what grows (the memory governor): what memory.high is on the
+ * cgroup tier. The daemon writes them with each change; the kernel keeps them whether the daemon answers or not.
+ */
+import type { Priority } from '../../model/index.ts';
+import { marks, rankOf, type State, sessionBudget } from './state.ts';
+
+/** How fast one cgroup may grow. */
+export interface GrowthBudget {
+  /** Bytes per second. */
+  rate: number;
+  /** Bytes it may grow at once after growing slower. */
+  burst: number;
+  /** Bytes of usage below which it is never held. */
+  soft: number;
+  priority: Priority;
+}
+
+/** The node's guard: what its limit leaves must not fall below `low` by the growth of low-priority calls. Bytes. */
+export interface GuardBudget {
+  limit: number;
+  low: number;
+  clear: number;
+}
+
+/** A breach of a soft ceiling is answered within this long, even by a slow daemon. Milliseconds. */
+const ANSWER = 300;
+/** Faster than memory can be touched: never held by its own budget, yet counted when the guard holds it. */
+const FREE = { rate: 1e12, burst: 2 ** 30, soft: 0 };
+/** A huge page: less would hold at every charge. */
+const BURST = 2 ** 21;
+/** However little lies between soft and hard ceiling: slower would be a standstill, and that is the ladder's to decide. */
+const SLOWEST = 2 ** 20;
+
+const priorities = ['low', 'normal', 'high'] as const;
+
+/** From its soft ceiling on it may reach the hard one no sooner than a breach is answered. */
+const between = (soft: number, hard: number) => Math.max(SLOWEST, ((hard - soft) * 1000) / ANSWER);
+
+const enforced = ({ config, tenants }: State, tenant: string): boolean =>
+  !config.dryRun && tenants[tenant]?.mode === 'enforce';
+
+/** The budget of a call; undefined: none, not even the guard may hold it (mode observe or off), or it is gone. */
+export function callGrowth(state: State, id: string, now: number): GrowthBudget | undefined {
+  const call = state.calls[id];
+  if (!call || !enforced(state, call.tenant)) return undefined;
+  const priority = priorities[rankOf(state, call, now)]!;
+  if (call.rung === 'throttled') return { rate: call.pace, burst: BURST, soft: 0, priority };
+  const { high, max } = call.applied;
+  if (high === 'max' || max === 'max') return { ...FREE, priority };
+  return { rate: between(high, max), burst: BURST, soft: high, priority };
+}
+
+/** The budget of all that a limit stands above: from its low mark on, no more than half of that mark until we have answered. */
+function belowLimit(state: State, limit: number | undefined): GrowthBudget {
+  // the priorities are the calls' own
+  if (limit === undefined) return { ...FREE, priority: 'high' };
+  const { low, critical } = marks(state.config, limit);
+  return { rate: between(limit - low, limit - critical), burst: BURST, soft: limit - low, priority: 'high' };
+}
+
+export function sessionGrowth(state: State, id: string): GrowthBudget | undefined {
+  const session = state.sessions[id];
+  if (!session || !enforced(state, session.tenant)) return undefined;
+  return belowLimit(state, sessionBudget(state.config, session));
+}
+
+export function tenantGrowth(state: State, name: string): GrowthBudget | undefined {
+  if (!state.tenants[name] || !enforced(state, name)) return undefined;
+  return belowLimit(state, state.tenants[name]?.budget ?? undefined);
+}
+
+/** The node's marks, in terms of what is charged: page cache that can be had back counts as room. Undefined: nothing may be held. */
+export function guardBudget(state: State): GuardBudget | undefined {
+  const { config, capacity, node, sessions } = state;
+  if (config.dryRun) return undefined;
+  const { low } = marks(config, capacity);
+  const reserve = Math.min(config.session.agentReserve * Object.keys(sessions).length, capacity / 16);
+  const cache = node ? node.current - node.working : 0;
+  return { limit: capacity - reserve + cache, low, clear: low * 1.25 };
+}
