@@ -53,7 +53,9 @@ export async function controlledRound(
 ): Promise<Round> {
   const runDir = join(dir, 'run');
   const paths = daemonPaths({ runDir, traceDir: join(dir, 'traces') });
-  const keeper = new DaemonKeeper(paths, ['--memory', String(budget)]);
+  // an emulated processor takes longer to verify the BPF programs than the demo takes
+  const tier = process.env.AGENTCGROUP_LAB ? ['--tier', 'cgroup'] : [];
+  const keeper = new DaemonKeeper(paths, ['--memory', String(budget), ...tier]);
   try {
     const health = await keeper.ensure();
     for (const note of health.notes) show(`agentcgroup: ${note}`);

@@ -7,7 +7,7 @@ import { watchExit } from '../../control/native/index.ts';
 import { AcgError, type Health } from '../../model/index.ts';
 
 /** A daemon takes about half a second to start; a loaded machine or an emulated one, many times that. */
-const START_LIMIT_MS = 60_000;
+const START_LIMIT_MS = 120_000;
 /** A daemon that `run` has started leaves when it has had no session for this long. */
 const IDLE_SECONDS = 10;
 const program = new URL('../../../bin/agentcgroup.js', import.meta.url).pathname;

@@ -1,7 +1,7 @@
 import { accessSync, closeSync, constants, existsSync, openSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { delimiter, join } from 'node:path';
-import { type Capability, no, unknown, yes } from '../../model/index.ts';
+import { type Capability, type Health, no, unknown, yes } from '../../model/index.ts';
 
 /** Settings that change how memory behaves under limits. */
 export function memoryRows(): Capability[] {
@@ -103,13 +103,33 @@ function daemonRow(path: string): Promise<Capability> {
       resolve(row);
     };
     socket.setTimeout(2_000, () => end(unknown(name, `${path} does not answer`)));
-    socket.on('connect', () => end(yes(name, path)));
+    let answer = '';
+    const tell = () => end(yes(name, [path, healthWords(answer)].filter(Boolean).join(': ')));
+    socket.on('connect', () => {
+      socket.write('GET /v1/health HTTP/1.0\r\n\r\n');
+      socket.removeAllListeners('timeout').setTimeout(500, tell);
+    });
+    socket.on('data', (chunk) => {
+      answer += chunk;
+    });
+    socket.on('end', tell);
     socket.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') end(no(name, `no ${path}`, start));
       else if (error.code === 'ECONNREFUSED') end(no(name, `${path} is left over from a dead daemon`, start));
       else end(unknown(name, `${path}: ${error.code ?? error.message}`));
     });
   });
+}
+
+/** From the answer to a question for health: the tier in force, and what is wrong. Empty when there is none. */
+function healthWords(answer: string): string {
+  try {
+    const { tier, kernel, notes } = JSON.parse(answer.slice(answer.indexOf('\r\n\r\n'))) as Health;
+    const on = kernel.programs.filter((p) => p.on).map((p) => p.program);
+    return [`tier ${tier}`, on.length > 0 ? `${on.join(', ')} in the kernel` : 'no BPF programs', ...notes].join('; ');
+  } catch {
+    return '';
+  }
 }
 
 const text = (path: string) => (existsSync(path) ? readFileSync(path, 'utf8').trim() : undefined);

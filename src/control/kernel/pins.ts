@@ -71,6 +71,18 @@ export function publishPins(from: string, to: string): void {
   renameSync(from, to);
 }
 
+/** Its presence says that somebody wants the programs to stay, whether a daemon needs them or not. */
+const STAY = 'stay';
+
+/** Has the programs stay when the last session of a daemon has gone: `agentcgroup bpf load`. `removePins` ends it. */
+export function keepPinned(root: string): void {
+  makePinDirectory(join(root, STAY));
+}
+
+export function isKept(root: string): boolean {
+  return existsSync(join(root, STAY));
+}
+
 /** Versions of a program pinned in this root: directories `name-<key>`. */
 export function pinnedVersions(root: string, name: string): string[] {
   if (!existsSync(root)) return [];

@@ -79,6 +79,15 @@ export function schedExtState(): { state: string; scheduler: string | undefined 
   return state === undefined ? undefined : { state, scheduler: read('root/ops') };
 }
 
+/** Why the scheduler is out, by the map acg_scheduler_state; undefined while it is in charge. */
+export function exitOf(map: MapView<number, AcgSchedulerState>): SchedulerExit | undefined {
+  const state = map.get(0);
+  if (!state) throw new AcgError('ACG_INTERNAL', 'acg_scheduler_state is an array and has no first element');
+  if (state.exitedNs === 0) return undefined;
+  const { exitedNs, exitKind, reason, message } = state;
+  return { exitedNs, error: exitKind >= FIRST_ERROR, reason, message };
+}
+
 /** The sched_ext scheduler for agent nodes, with the memory governor in it (bpf/README.md). */
 export class Scheduler implements Disposable {
   readonly program: LoadedProgram;
@@ -113,11 +122,7 @@ export class Scheduler implements Disposable {
 
   /** Why it is not in charge any more; undefined while it is. */
   exit(): SchedulerExit | undefined {
-    const state = this.#state.get(0);
-    if (!state) throw new AcgError('ACG_INTERNAL', 'acg_scheduler_state is an array and has no first element');
-    if (state.exitedNs === 0) return undefined;
-    const { exitedNs, exitKind, reason, message } = state;
-    return { exitedNs, error: exitKind >= FIRST_ERROR, reason, message };
+    return exitOf(this.#state);
   }
 
   /** Puts it in charge again after it was thrown out. The caller backs off: what stalled once may stall again. */

@@ -3,9 +3,13 @@ import { join } from 'node:path';
 import { AcgError } from '../../model/index.ts';
 import { bpf, isBpfFailure } from './addon.ts';
 import type { Descriptor } from './descriptor.ts';
-import { lostCounts, lostView } from './events.ts';
+import { epochMs, lostCounts, lostView } from './events.ts';
+import { u32 } from './layout.ts';
+import { MapView } from './maps.ts';
 import { defaultPinRoot, openPin, removePins, sharedDirectory } from './pins.ts';
 import { missingPrivilege } from './privilege.ts';
+import { exitOf, type SchedulerMode } from './scheduler.ts';
+import { AcgSchedulerState } from './wire.ts';
 
 /** enum bpf_map_type, those that our programs use. */
 const mapTypes: Record<number, string> = {
@@ -54,6 +58,8 @@ export interface BpfStatus {
   shared: PinnedMap[];
   /** Events that found the ring full, by type. */
   lost: Record<string, number>;
+  /** The scheduler that is pinned, and why it is out; `t`: epoch milliseconds. */
+  scheduler?: { mode: SchedulerMode; exit?: { t: number; error: boolean; reason: string; message: string } };
 }
 
 /** Everything of one kind pinned in a directory, opened for as long as `look` runs. */
@@ -77,6 +83,17 @@ function lostEvents(directory: string): Record<string, number> {
   return map ? lostCounts(lostView(map)) : {};
 }
 
+/** Out of its pins alone: whoever asks need not be able to load it. */
+function schedulerState(directory: string): BpfStatus['scheduler'] {
+  using map = openPin(join(directory, 'maps', 'acg_scheduler_state'));
+  if (!map) return undefined;
+  const mode = existsSync(join(directory, 'maps', 'acg_full')) ? 'full' : 'partial';
+  const exit = exitOf(new MapView({ name: 'acg_scheduler_state', map, key: u32, value: AcgSchedulerState }));
+  if (!exit) return { mode };
+  const { exitedNs, error, reason, message } = exit;
+  return { mode, exit: { t: epochMs(exitedNs), error, reason, message } };
+}
+
 /** What of ours is pinned in the kernel. Throws ACG_BPF_UNSUPPORTED (no privilege), ACG_BPF_PIN, ACG_NATIVE_MISSING. */
 export function bpfStatus(pinRoot = defaultPinRoot): BpfStatus {
   const missing = missingPrivilege();
@@ -98,12 +115,15 @@ export function bpfStatus(pinRoot = defaultPinRoot): BpfStatus {
     const maps = pinned(join(directory, 'maps'), mapOf);
     return [{ name: name[1]!, version: name[2]!, programs, maps, links: links.map((link) => link.hook) }];
   });
+  const [pinnedScheduler] = versions.filter((version) => /^scheduler-[0-9a-f]{12}$/.test(version));
+  const scheduler = pinnedScheduler && schedulerState(join(pinRoot, pinnedScheduler));
   return {
     pinRoot,
     runStatistics: existsSync(setting) && readFileSync(setting, 'utf8').trim() === '1',
     loaded,
     shared: pinned(join(pinRoot, sharedDirectory), mapOf),
     lost: lostEvents(join(pinRoot, sharedDirectory)),
+    ...(scheduler && { scheduler }),
   };
 }
 

@@ -1,7 +1,9 @@
 import { asAcgError, type ProgramHealth, type SchedulerChoice } from '../../../model/index.ts';
 import {
+  defaultPinRoot,
   type EventStream,
   Governor,
+  isKept,
   type KernelEvent,
   type LoadedProgram,
   Monitor,
@@ -81,6 +83,11 @@ export class Programs {
     this.#events?.[Symbol.dispose]();
     this.scheduler?.[Symbol.dispose]();
     this.monitor?.[Symbol.dispose]();
+  }
+
+  /** Somebody has loaded them to stay (`agentcgroup bpf load`). */
+  get kept(): boolean {
+    return isKept(defaultPinRoot);
   }
 
   /** Takes all of it out of the kernel. */

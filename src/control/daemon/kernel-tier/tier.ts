@@ -285,13 +285,16 @@ export class KernelTier {
     return { governor: governor?.counts(), scheduler: scheduler?.counts() };
   }
 
-  /** Lets go. `leave`: sessions live on, and so does what keeps them; otherwise the kernel is left as it was found. */
+  /**
+   * Lets go. `leave`: sessions live on, and so does what keeps them; otherwise the programs go too, unless somebody has loaded them
+   * to stay.
+   */
   async close(leave: boolean): Promise<void> {
     await this.#applying;
     clearInterval(this.#timer);
     this.#heard.close();
     this.#options.engine.policy.growth.use(undefined);
-    if (leave) this.#programs?.close();
+    if (leave || this.#programs?.kept) this.#programs?.close();
     else await this.#programs?.unload();
     this.#programs = undefined;
     this.#alone?.close();

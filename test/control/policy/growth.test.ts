@@ -1,0 +1,148 @@
+import fc from 'fast-check';
+import { beforeEach, expect, test } from 'vitest';
+import {
+  type Action,
+  callGrowth,
+  guardBudget,
+  initialState,
+  marks,
+  type PolicyEvent,
+  type State,
+  sessionGrowth,
+  step,
+  tenantGrowth,
+} from '../../../src/control/policy/index.ts';
+import { parseConfig } from '../../../src/model/index.ts';
+
+const MIB = 2 ** 20;
+const CAPACITY = 1024 * MIB;
+
+let state: State;
+let now = 0;
+
+function begin(config: Record<string, unknown> = {}): void {
+  state = initialState(parseConfig(config), CAPACITY);
+  now = 0;
+  tell({ type: 'governor', inCharge: true });
+}
+
+function tell(event: PolicyEvent, after = 0): Action[] {
+  now += after;
+  const s = step(state, event, now);
+  state = s.state;
+  return s.actions;
+}
+
+/** Sessions long enough there to count with what they use, with one call each. */
+function calls(of: Record<string, 'high' | 'normal' | 'low'>): void {
+  for (const [session, priority] of Object.entries(of)) {
+    tell({ type: 'session-start', session, tenant: 'default', priority });
+    for (let i = 0; i < 8; i++) tell({ type: 'samples', agents: [{ session, current: 10 * MIB }] }, 250);
+  }
+  for (const session of Object.keys(of)) tell({ type: 'call-start', call: `${session}.1`, session });
+}
+
+const grow = (usage: Record<string, number>, after = 50) =>
+  tell({ type: 'samples', calls: Object.entries(usage).map(([call, mib]) => ({ call, current: mib * MIB })) }, after);
+
+beforeEach(() => begin());
+
+test('below its soft ceiling a call is not held, above it reaches the hard one no sooner than a breach is answered', () => {
+  calls({ a: 'normal' });
+  const { applied } = state.calls['a.1']!;
+  const budget = callGrowth(state, 'a.1', now)!;
+  expect(budget).toMatchObject({ soft: applied.high, priority: 'normal' });
+  const gap = (applied.max as number) - (applied.high as number);
+  expect(budget.rate * 0.3).toBeCloseTo(gap, -1);
+});
+
+/** A high-priority call holds 400 MiB and rests; a low-priority one then grows by 100 MiB a second until something is done about it. */
+function crowd(until: (call: NonNullable<State['calls'][string]>) => boolean, to = 540): Action[] {
+  calls({ h: 'high', l: 'low' });
+  for (let i = 0; i < 40; i++) grow({ 'h.1': 400, 'l.1': 100 }, 250);
+  const actions: Action[] = [];
+  for (let mib = 100; mib < to && !until(state.calls['l.1']!); mib += 5)
+    actions.push(...grow({ 'h.1': 400, 'l.1': mib }, 50));
+  return actions;
+}
+
+test('a throttle is a rate that leaves the critical mark at the end of the longest throttle', () => {
+  const actions = crowd(({ rung }) => rung === 'throttled');
+  const { pace, seen } = state.calls['l.1']!;
+  expect(actions).toContainEqual(expect.objectContaining({ type: 'throttle', bytesPerSecond: pace }));
+  expect(callGrowth(state, 'l.1', now)).toMatchObject({ rate: pace, soft: 0, priority: 'low' });
+  expect(seen.rate).toBeLessThanOrEqual(pace);
+  // 64 MiB low, 32 MiB critical, 3 s, and some way to go when growth is seen to come
+  expect(pace).toBeGreaterThan(5 * MIB);
+  expect(pace).toBeLessThan(30 * MIB);
+});
+
+test('critical or not, a governed call is held to a rate and not frozen; without the governor it is frozen', () => {
+  for (const governed of [true, false]) {
+    begin();
+    tell({ type: 'governor', inCharge: governed });
+    crowd(() => false, 420);
+    const actions = grow({ 'h.1': 400, 'l.1': 512 }, 250);
+    expect(actions.map(({ type }) => type)).toContain(governed ? 'throttle' : 'freeze');
+    if (governed) expect(callGrowth(state, 'l.1', now)!.rate).toBe(MIB);
+  }
+});
+
+test('a governed throttle ends at its bound: never does a call stay held for ever', () => {
+  crowd(({ rung }) => rung === 'throttled');
+  const since = now;
+  const mib = state.calls['l.1']!.seen.working / MIB + 20;
+  while (state.calls['l.1']?.rung === 'throttled' && now - since < 60_000) grow({ 'h.1': 400, 'l.1': mib }, 250);
+  expect(state.calls['l.1']!.rung).toBe('none');
+  expect(now - since).toBeGreaterThanOrEqual(state.config.ladder.throttleMax);
+  expect(now - since).toBeLessThanOrEqual(state.config.ladder.freezeSlice + 500);
+});
+
+test('who is not under enforcement has no budget: not even the guard may hold it', () => {
+  for (const config of [{ dryRun: true }, { mode: 'observe' }, { mode: 'off' }]) {
+    begin(config);
+    calls({ a: 'low' });
+    expect(callGrowth(state, 'a.1', now)).toBeUndefined();
+    expect(sessionGrowth(state, 'a')).toBeUndefined();
+    expect(tenantGrowth(state, 'default')).toBeUndefined();
+  }
+  begin({ dryRun: true });
+  expect(guardBudget(state)).toBeUndefined();
+});
+
+test('sessions and tenants with a budget are slowed near its end, others never', () => {
+  begin({ session: { budget: '512m' }, tenants: { default: { budget: '768m' } } });
+  calls({ a: 'normal' });
+  const { low } = marks(state.config, 512 * MIB);
+  expect(sessionGrowth(state, 'a')!.soft).toBe(512 * MIB - low);
+  expect(tenantGrowth(state, 'default')!.soft).toBe(768 * MIB - marks(state.config, 768 * MIB).low);
+  begin();
+  calls({ a: 'normal' });
+  for (const budget of [sessionGrowth(state, 'a')!, tenantGrowth(state, 'default')!]) expect(budget.rate).toBe(1e12);
+});
+
+test('page cache that can be had back is room for the guard', () => {
+  calls({ a: 'low' });
+  tell({ type: 'samples', node: { current: 900 * MIB, inactiveFile: 600 * MIB } });
+  const { limit, low, clear } = guardBudget(state)!;
+  expect(limit).toBe(CAPACITY - 32 * MIB + 600 * MIB);
+  expect(clear).toBeGreaterThan(low);
+});
+
+test('whatever happens, every budget is one the kernel can keep', () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.nat(900), fc.nat(900)), { maxLength: 20 }), (rounds) => {
+      begin();
+      calls({ h: 'high', l: 'low' });
+      for (const [a, b] of rounds) {
+        grow({ 'h.1': a, 'l.1': b }, 100);
+        for (const id of Object.keys(state.calls)) {
+          const { rate, burst, soft } = callGrowth(state, id, now)!;
+          expect(rate).toBeGreaterThanOrEqual(MIB);
+          expect(Number.isFinite(rate) && burst >= 2 * MIB && soft >= 0).toBe(true);
+        }
+      }
+    }),
+    { numRuns: 50 },
+  );
+});
