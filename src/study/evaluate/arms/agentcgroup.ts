@@ -18,7 +18,7 @@ export const agentcgroupCgroup = agentcgroup(
   'agentcgroup-cgroup',
   'cgroup',
   'agentcgroup with its defaults, on cgroup v2 alone.',
-  [],
+  ['--tier', 'cgroup'],
 );
 
 async function begin(context: ArmContext, _tier: string, more: string[]): Promise<RunningArm> {
