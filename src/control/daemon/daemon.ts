@@ -9,7 +9,6 @@ import { buildApi, listen } from './api.ts';
 import { Engine } from './engine.ts';
 import { KernelTier } from './kernel-tier/tier.ts';
 import { holdAlone } from './lock.ts';
-import { metricsOf } from './metrics.ts';
 import { Sampler } from './sampler.ts';
 import { serveShims } from './shim-server.ts';
 import { Strays } from './strays.ts';
@@ -122,12 +121,18 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     void kernel.apply(again.tier, again.scheduler);
     return again;
   };
+  // read when somebody asks for metrics
+  let told: Promise<() => Promise<string>> | undefined;
+  const metrics = () => {
+    told ??= import('./metrics.ts').then(({ metricsOf }) => metricsOf(engine, kernel, health));
+    return told;
+  };
   // requests are not logged one by one: the trace holds what they did
   const app = buildApi({
     engine,
     health,
     reconfigure,
-    metrics: metricsOf(engine, kernel, health),
+    metrics: async () => (await metrics())(),
     version,
     log: log.child({}, { level: 'warn' }),
   });
