@@ -43,8 +43,8 @@ const scope = (d: Draft, key: string, words: string, limit: number, sessions: Se
     current = Math.max(current, d.state.node.current);
   }
   const { low, critical } = marks(d.state.config, limit);
-  // a sixteenth at most: agents hardly grow, and an unused reserve is of no use to anyone
-  const reserve = Math.min(d.state.config.session.agentReserve * sessions.length, limit / 16);
+  // a 64th at most: agents hardly grow, not all at once, and an unused reserve is of no use to anyone
+  const reserve = Math.min(d.state.config.session.agentReserve * sessions.length, limit / 64);
   return {
     key,
     words,
