@@ -66,15 +66,16 @@ extern unsigned long bpf_mem_cgroup_page_state(struct mem_cgroup *memcg, int idx
 
 /* What one charged cgroup and those above it have to say. */
 struct levels {
-	__u64 wait_ns;	/* longest a budget demands */
+	__u64 wait_ns;	/* longest a budget demands that counts whatever the headroom */
+	__u64 band_ns;	/* what the call's band demands, */
 	__u64 first;	/* id of the call */
 	__u32 found;	/* levels with a budget */
 	__u32 priority; /* the call's */
 	__u32 tripped;	/* the guard, and it is low priority */
-	__u32 slack;	/* of the guard, in 256ths: 0 at clear or more headroom, 256 at low or less, and without a guard */
+	__u32 counts;	/* and in how far, in 256ths: none at the guard's clear or more headroom, all at low or less, or without it */
 };
 
-static __always_inline __u32 guard_slack(const struct acg_guard *guard)
+static __always_inline __u32 band_counts(const struct acg_guard *guard)
 {
 	__u64 headroom = guard->headroom, low = guard->low, clear = guard->clear;
 
@@ -112,14 +113,18 @@ static __always_inline bool look_up(struct page_counter *counter, struct levels 
 				l->priority = rate->priority;
 				l->first = id;
 			}
-			l->found++;
 			more = growth_wait(id, usage, now);
-			if (more > l->wait_ns)
+			/* a call's band says who has to wait when somebody has to; a pace from the first byte on, and what a limit stands
+			   above, is to be kept in any case */
+			if (!l->found && rate->soft)
+				l->band_ns = more;
+			else if (more > l->wait_ns)
 				l->wait_ns = more;
+			l->found++;
 		}
 		if (guard && guard->cgroup == id) {
 			l->tripped = guard_look(usage, now) && l->found && l->priority == ACG_PRIORITY_LOW;
-			l->slack = guard_slack(guard);
+			l->counts = band_counts(guard);
 			break;
 		}
 		counter = memcg->memory.parent;
@@ -152,7 +157,7 @@ static __always_inline bool spend(__u32 ms, __u32 pages, __u64 now)
 SEC("struct_ops/memcg_charged")
 unsigned int BPF_PROG(acg_charged, struct mem_cgroup *memcg, unsigned int pages)
 {
-	struct levels l = { .slack = 256 };
+	struct levels l = { .counts = 256 };
 	struct acg_governor *counts = governor();
 	__u64 now = bpf_ktime_get_ns(), ms;
 	struct acg_growth *growth;
@@ -162,8 +167,10 @@ unsigned int BPF_PROG(acg_charged, struct mem_cgroup *memcg, unsigned int pages)
 	counts->charges++;
 	if (!look_up(&memcg->memory, &l, now))
 		return 0;
-	/* graded: with headroom nobody needs to wait, without any the budget holds in full */
-	ms = ((l.wait_ns >> 8) * l.slack + MSEC - 1) / MSEC;
+	ms = (l.band_ns >> 8) * l.counts;
+	if (ms < l.wait_ns)
+		ms = l.wait_ns;
+	ms = (ms + MSEC - 1) / MSEC;
 	if (l.tripped && ms < GUARD_DELAY_MS)
 		ms = GUARD_DELAY_MS;
 	if (!ms)

@@ -37,7 +37,7 @@ static void rates(void)
 }
 
 /* Grows for two seconds at most; what became of it, in MB. */
-static double grown(const char *name, double mb, __u32 priority, __u32 flags, __u64 *delayed_ns)
+static double grown(const char *name, double mb, __u64 soft, __u32 priority, __u32 flags, __u64 *delayed_ns)
 {
 	static struct grow g = { .mib = 600 };
 	__u64 id = group(name);
@@ -45,7 +45,7 @@ static double grown(const char *name, double mb, __u32 priority, __u32 flags, __
 	pid_t pid;
 
 	unrate(id);
-	rate(id, (struct acg_rate){ .rate = mb * 1e6, .burst = 256 << 10, .priority = priority, .flags = flags });
+	rate(id, (struct acg_rate){ .rate = mb * 1e6, .burst = 256 << 10, .soft = soft, .priority = priority, .flags = flags });
 	before = memory(name);
 	pid = child(name, 0, grow, &g);
 	nap(2);
@@ -59,29 +59,30 @@ static double grown(const char *name, double mb, __u32 priority, __u32 flags, __
 /* The same budget of 4 MB/s by headroom: none is looked at, plenty, half of the way, next to none. */
 static void headroom(void)
 {
-	__u64 root = group("ten"), ns[6];
-	double all, plenty, half, tripped, high, agent;
+	__u64 root = group("ten"), ns[7];
+	double all, plenty, half, pace, tripped, high, agent;
 	struct acg_guard g = { .cgroup = root };
 	struct acg_growth untouched;
 
 	guard((struct acg_guard){ 0 });
-	all = grown(CALL, 4, ACG_PRIORITY_LOW, ACG_RATE_CALL, &ns[0]);
+	all = grown(CALL, 4, MIB, ACG_PRIORITY_HIGH, ACG_RATE_CALL, &ns[0]);
 	g.limit = 4096 * MIB, g.low = 256 * MIB, g.clear = 512 * MIB;
 	guard(g);
-	plenty = grown(CALL, 4, ACG_PRIORITY_LOW, ACG_RATE_CALL, &ns[1]);
+	plenty = grown(CALL, 4, MIB, ACG_PRIORITY_HIGH, ACG_RATE_CALL, &ns[1]);
+	pace = grown(CALL, 4, 0, ACG_PRIORITY_HIGH, ACG_RATE_CALL, &ns[6]);
 	g.limit = 1000 * MIB, g.low = 500 * MIB, g.clear = 1500 * MIB;
 	guard(g);
-	half = grown(CALL, 4, ACG_PRIORITY_NORMAL, ACG_RATE_CALL, &ns[2]);
+	half = grown(CALL, 4, MIB, ACG_PRIORITY_HIGH, ACG_RATE_CALL, &ns[2]);
 	g.limit = 64 * MIB, g.low = 128 * MIB, g.clear = 256 * MIB;
 	guard(g);
-	tripped = grown(CALL, 1000, ACG_PRIORITY_LOW, ACG_RATE_CALL, &ns[3]);
+	tripped = grown(CALL, 1000, 0, ACG_PRIORITY_LOW, ACG_RATE_CALL, &ns[3]);
 	g.tripped_ns = 0;
-	high = grown(CALL, 1000, ACG_PRIORITY_HIGH, ACG_RATE_CALL, &ns[4]);
-	agent = grown("ten/ses/agent", 1, ACG_PRIORITY_LOW, 0, &ns[5]);
+	high = grown(CALL, 1000, 0, ACG_PRIORITY_HIGH, ACG_RATE_CALL, &ns[4]);
+	agent = grown("ten/ses/agent", 1, 0, ACG_PRIORITY_LOW, 0, &ns[5]);
 	untouched = growth_of(group("ten/ses/agent"));
 	guard((struct acg_guard){ 0 });
-	report("headroom", "all=%f plenty=%f half=%f tripped=%f high=%f agent=%f agent_overs=%llu", all, plenty, half, tripped,
-	       high, agent, untouched.overs);
+	report("headroom", "all=%f plenty=%f half=%f pace=%f tripped=%f high=%f agent=%f agent_overs=%llu", all, plenty, half, pace,
+	       tripped, high, agent, untouched.overs);
 	report("delayed", "all=%f plenty=%f half=%f tripped=%f high=%f agent=%f", ns[0] / 1e6, ns[1] / 1e6, ns[2] / 1e6,
 	       ns[3] / 1e6, ns[4] / 1e6, ns[5] / 1e6);
 	ungroup("ten/ses/agent");
