@@ -140,7 +140,7 @@ export const Scenario = z.strictObject({
   /** Density: the scenario is run with the session `session` at each of these counts, a `variant` each. */
   sweep: z.strictObject({ session: Name, counts: z.array(z.number().int().min(1).max(1000)).min(1) }).optional(),
   /** Arms that are run unless the command line names others. */
-  arms: z.array(Name).default(['alone', 'none', 'static-peak', 'agentcgroup']),
+  arms: z.array(Name).default(['alone', 'none', 'static-peak', 'agentcgroup-sched-ext']),
   sessions: z.array(ScenarioSession).min(1),
 });
 export type Scenario = z.infer<typeof Scenario>;

@@ -4,24 +4,26 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import { DaemonClient, daemonPaths } from '../../../control/client/index.ts';
-import { AcgError } from '../../../model/index.ts';
+import { AcgError, type Tier } from '../../../model/index.ts';
 import type { Arm, ArmContext, RunningArm } from './arm.ts';
 
 const START_LIMIT_MS = 120_000;
 
 /** This project, with its defaults: the daemon as it is started by its command line, sessions as `agentcgroup run` starts them. */
-function agentcgroup(name: string, tier: string, what: string, more: string[]): Arm {
-  return { name, what, begin: (context) => begin(context, tier, more) };
-}
+const agentcgroup = (tier: Tier, what: string): Arm => ({
+  name: `agentcgroup-${tier}`,
+  what,
+  begin: (context) => begin(context, tier),
+});
 
-export const agentcgroupCgroup = agentcgroup(
-  'agentcgroup-cgroup',
-  'cgroup',
-  'agentcgroup with its defaults, on cgroup v2 alone.',
-  ['--tier', 'cgroup'],
+export const agentcgroupCgroup = agentcgroup('cgroup', 'agentcgroup with its defaults, on cgroup v2 alone.');
+
+export const agentcgroupSchedExt = agentcgroup(
+  'sched-ext',
+  'agentcgroup with its defaults on a stock kernel 7.2 or newer: its budgets kept by BPF programs at the charge.',
 );
 
-async function begin(context: ArmContext, _tier: string, more: string[]): Promise<RunningArm> {
+async function begin(context: ArmContext, tier: Tier): Promise<RunningArm> {
   const { dir, node, scenario, sessions, files, host } = context;
   const paths = daemonPaths({ runDir: join(dir, 'run'), traceDir: join(dir, 'traces') });
   const config = join(dir, 'agentcgroup.yaml');
@@ -31,7 +33,16 @@ async function begin(context: ArmContext, _tier: string, more: string[]): Promis
   const log = openSync(logFile, 'a');
   const args = ['daemon', '--run-dir', paths.runDir, '--trace-dir', paths.traceDir, '--config', config];
   // the daemon owns its tree: the node itself
-  args.push('--cgroup-root', node.path, '--memory', String(scenario.node.memory), '--log-level', 'warn', ...more);
+  args.push(
+    '--cgroup-root',
+    node.path,
+    '--memory',
+    String(scenario.node.memory),
+    '--log-level',
+    'warn',
+    '--tier',
+    tier,
+  );
   const [program, ...first] = host.command;
   const daemon = spawn(program!, [...first, ...args], { stdio: ['ignore', 'ignore', log] });
   closeSync(log);
@@ -40,7 +51,15 @@ async function begin(context: ArmContext, _tier: string, more: string[]): Promis
   const said = () => readFileSync(logFile, 'utf8').trim().split('\n').slice(-3).join(' | ');
   for (const begun = performance.now(); ; await sleep(30)) {
     const health = await client.health().catch(() => undefined);
-    if (health?.pid === daemon.pid) break;
+    if (health?.pid === daemon.pid) {
+      if (health.tier === tier) break;
+      daemon.kill('SIGTERM');
+      await gone;
+      throw new AcgError(
+        'ACG_EVALUATE',
+        `tier ${tier} is not in force here but ${health.tier}: ${health.notes.join('; ')}`,
+      );
+    }
     if (daemon.exitCode !== null || performance.now() - begun > START_LIMIT_MS) {
       daemon.kill('SIGKILL');
       throw new AcgError('ACG_NO_DAEMON', `the arm's own: ${said()}`);

@@ -1,6 +1,6 @@
 /** The arms by name: how sessions can be put under control. */
 import { AcgError } from '../../../model/index.ts';
-import { agentcgroupCgroup } from './agentcgroup.ts';
+import { agentcgroupCgroup, agentcgroupSchedExt } from './agentcgroup.ts';
 import { alone } from './alone.ts';
 import type { Arm } from './arm.ts';
 import { earlyoom } from './earlyoom.ts';
@@ -23,6 +23,7 @@ export const arms: readonly Arm[] = [
   earlyoom,
   oomd,
   agentcgroupCgroup,
+  agentcgroupSchedExt,
 ];
 
 /** Throws ACG_USAGE for a name that no arm has. */
