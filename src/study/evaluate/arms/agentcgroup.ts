@@ -51,7 +51,7 @@ async function begin(context: ArmContext, tier: Tier): Promise<RunningArm> {
   const said = () => readFileSync(logFile, 'utf8').trim().split('\n').slice(-3).join(' | ');
   for (const begun = performance.now(); ; await sleep(30)) {
     const health = await client.health().catch(() => undefined);
-    if (health?.pid === daemon.pid) {
+    if (health && health.pid === daemon.pid) {
       if (health.tier === tier) break;
       daemon.kill('SIGTERM');
       await gone;
