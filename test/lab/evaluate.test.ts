@@ -15,7 +15,7 @@ test('evaluate: two scenarios, three arms, three runs, in the lab; what is there
   try {
     const arms = ['alone', 'none', 'agentcgroup-cgroup'];
     const args = ['evaluate', scenario('smoke-tight'), scenario('smoke-ample')];
-    const options = ['--arms', arms.join(), '--runs', '3', '--out', out];
+    const options = ['--arms', arms.join(), '--runs', '3', '--jobs', '2', '--out', out];
     await run(process.execPath, [cli, ...args, ...options], { timeout: 560_000, maxBuffer: 2 ** 24 });
     const runs = readRuns(join(out, 'runs.ndjson'));
     expect(runs.map((r) => r.broken)).toEqual(Array.from({ length: 18 }, () => null));

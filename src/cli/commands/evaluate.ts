@@ -1,4 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { AcgError, formatDuration } from '../../model/index.ts';
@@ -12,6 +13,7 @@ interface Options {
   lab?: boolean;
   here?: boolean;
   realClock?: boolean;
+  jobs?: number;
   out: string;
   dataset?: string;
   paper?: boolean;
@@ -44,6 +46,7 @@ export function addEvaluate(program: Command): void {
     .option('--lab', 'in a microVM with a stock Debian kernel (the default)')
     .option('--here', "on this machine's own kernel: root, cgroup v2, nothing else running")
     .option('--real-clock', "the lab's clock follows this machine's instead of counting instructions")
+    .option('--jobs <n>', "guests at once (default: one for each of this machine's CPUs, four at most)", whole)
     .option('--out <dir>', 'where runs and report go; a folder with runs in it is continued', 'evaluation')
     .option('--paper', "the paper's two scenarios, by its own rules and by sound ones (needs the data set)")
     .option('--dataset <dir>', 'the public data set, for scenarios that replay it')
@@ -84,6 +87,8 @@ Examples:
         out,
         where: options.here ? 'here' : 'lab',
         deterministic: !options.realClock && !options.here,
+        // with the machine's own clock, guests side by side would slow each other down
+        jobs: options.jobs || (options.realClock ? 1 : Math.min(4, availableParallelism())),
         datasetDir: options.dataset ? resolve(options.dataset) : null,
         host,
         workerCommand: ['env', 'AGENTCGROUP_EVALUATE_WORKER=1', ...host.command, 'evaluate'],

@@ -1,0 +1,155 @@
+/** Runs made in guests of the lab, several guests at once, each with a folder of its own to write to. */
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { type LabOptions, runInLab, SHARE_PATH } from '../../lab/index.ts';
+import { AcgError } from '../../model/index.ts';
+import type { ExperimentOptions } from './conduct.ts';
+import { PAUSE_MS, SAMPLE_MS } from './execute.ts';
+import { hashOf } from './scenario.ts';
+import { writeTodo } from './todo.ts';
+import type { PlannedRun, Run, Scenario } from './types.ts';
+import { RAW_FILE } from './worker.ts';
+
+/** The folder of guest n is this and n, in the experiment's folder. */
+export const GUEST_FOLDER = '.guest-';
+/** What the guest needs beside the node: kernel, file cache, the runner, daemons. */
+const GUEST_EXTRA_BYTES = 1536 * 2 ** 20;
+/**
+ * An emulated `rep stosb` counts as one instruction a byte, so that clearing a page, and with it every growth, would seem many times
+ * dearer than it is; without ERMS the kernel clears by eight bytes.
+ */
+const EMULATED_ARGUMENTS = ['clearcpuid=erms,fsrm'];
+/** Runs of one boot. A guest that dies takes only the run it was at along, but memory of a long life is no memory of ours. */
+const RUNS_PER_BOOT = 40;
+/** When so many guests in a row die before they have finished a run, no more are booted. */
+const DEATHS_AT_MOST = 3;
+
+/** `left`: in the plan's order. Each finished run is given to `keep`, as its line. */
+export async function makeInGuests(
+  options: ExperimentOptions,
+  left: PlannedRun[],
+  keep: (line: string) => void,
+): Promise<void> {
+  let deaths = 0;
+  const guest = async (number: number): Promise<void> => {
+    while (left.length > 0) {
+      const runs = takeBoot(left, options);
+      const dir = join(options.out, `${GUEST_FOLDER}${number}`);
+      let finished = 0;
+      try {
+        await boot(options, runs, dir, (line) => {
+          finished++;
+          deaths = 0;
+          keep(line);
+        });
+      } catch (error) {
+        if (options.signal?.aborted) throw error;
+        const why = (error as Error).message.split('\n')[0]!;
+        options.say(`the guest died: ${why}`);
+        // the run it was at is broken, and shown as that; the others are still to be made
+        if (finished < runs.length) keep(JSON.stringify(brokenRun(options, runs[finished]!, `the guest died: ${why}`)));
+        left.unshift(...runs.slice(finished + 1));
+        if (++deaths >= DEATHS_AT_MOST)
+          throw new AcgError('ACG_EVALUATE', `${deaths} guests in a row died before they had finished a run: ${why}`);
+      } finally {
+        rmSync(dir, { recursive: true, force: true });
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: options.jobs }, (_, n) => guest(n)));
+}
+
+const scenarioOf = (run: PlannedRun, scenarios: readonly Scenario[]) => scenarios.find((s) => s.name === run.scenario)!;
+
+/** Takes the next runs that one guest can make: those on a machine of the same kind. Each guest gets its part of what is left. */
+function takeBoot(left: PlannedRun[], { scenarios, jobs }: ExperimentOptions): PlannedRun[] {
+  const kind = (run: PlannedRun) => {
+    const { cpus, swap } = scenarioOf(run, scenarios).node;
+    return `${cpus} ${swap}`;
+  };
+  const wanted = kind(left[0]!);
+  const most = Math.min(RUNS_PER_BOOT, Math.ceil(left.length / jobs));
+  const taken: PlannedRun[] = [];
+  for (let i = 0; i < left.length && taken.length < most; )
+    if (kind(left[i]!) === wanted) taken.push(...left.splice(i, 1));
+    else i++;
+  return taken;
+}
+
+async function boot(options: ExperimentOptions, runs: PlannedRun[], dir: string, keep: (line: string) => void) {
+  const { deterministic } = options;
+  const used = options.scenarios.filter((s) => runs.some((r) => r.scenario === s.name));
+  const { cpus, swap } = used[0]!.node;
+  mkdirSync(dir, { recursive: true });
+  const accelerator = deterministic ? 'tcg' : 'as the lab chose';
+  await writeTodo(dir, options, runs, { accelerator, deterministicClock: deterministic }, swap);
+  const raw = join(dir, RAW_FILE);
+  let read = 0;
+  /** What the guest has added: a line is complete when it says so. */
+  const collect = () => {
+    if (!existsSync(raw)) return;
+    const lines = readFileSync(raw, 'utf8').split('\n').slice(0, -1);
+    for (const line of lines.slice(read)) keep(line);
+    read = lines.length;
+  };
+  let rest = '';
+  const lab: LabOptions = {
+    argv: [...options.workerCommand, SHARE_PATH],
+    memoryBytes: Math.max(...used.map((s) => s.node.memory)) + GUEST_EXTRA_BYTES,
+    cpus,
+    swapBytes: swap,
+    deterministic,
+    ...(deterministic && { kernelArguments: EMULATED_ARGUMENTS }),
+    timeoutMs: runs.reduce((sum, r) => sum + 120_000 + 2 * scenarioOf(r, used).timeLimit, 300_000),
+    env: process.env.XDG_CACHE_HOME ? { XDG_CACHE_HOME: process.env.XDG_CACHE_HOME } : {},
+    share: dir,
+    onStdout: (chunk) => {
+      const lines = (rest + chunk.toString()).split('\n');
+      rest = lines.pop()!;
+      for (const line of lines)
+        if (line.startsWith('run ')) collect();
+        else options.say(line);
+    },
+    onStderr: (chunk) => options.say(chunk.toString().trimEnd()),
+    onNotice: options.say,
+    ...(options.signal && { signal: options.signal }),
+  };
+  try {
+    const result = await runInLab(lab);
+    if (result.exitCode !== 0)
+      throw new AcgError('ACG_EVALUATE', `the worker ended with ${result.exitCode ?? result.signal}`);
+  } finally {
+    collect();
+  }
+}
+
+function brokenRun(options: ExperimentOptions, planned: PlannedRun, why: string): Run {
+  const scenario = scenarioOf(planned, options.scenarios);
+  return {
+    ...planned,
+    version: 1,
+    scenarioHash: hashOf(scenario),
+    startedAt: new Date().toISOString(),
+    wallMs: 0,
+    setupMs: 0,
+    broken: why,
+    environment: {
+      kernel: 'unknown',
+      where: 'lab',
+      accelerator: 'unknown',
+      deterministicClock: options.deterministic,
+      cpus: scenario.node.cpus,
+      memoryBytes: scenario.node.memory + GUEST_EXTRA_BYTES,
+      swapBytes: scenario.node.swap,
+      hugePages: scenario.node.hugePages,
+      node: process.version,
+      agentcgroup: options.host.version,
+    },
+    nodeBytes: scenario.node.memory,
+    pauseMs: PAUSE_MS,
+    sampleMs: SAMPLE_MS,
+    sessions: [],
+    measures: null,
+    timeline: null,
+  };
+}
