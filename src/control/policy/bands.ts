@@ -20,15 +20,16 @@ const rankWeight = [1, 4, 16];
 /** Changes smaller than an eighth are not worth a write. */
 const differs = (a: number, b: number) => Math.abs(a - b) > Math.max(a, b) / 8;
 
-function write(d: Draft, target: Target, applied: Applied, want: Partial<Applied>): void {
-  const changed: Partial<Applied> = {};
+/** What is applied then. */
+function write(d: Draft, target: Target, applied: Applied, want: Partial<Applied>): Applied {
+  const changed: { -readonly [K in keyof Applied]?: Applied[K] } = {};
   if (want.min !== undefined && differs(want.min, applied.min)) changed.min = want.min;
   if (want.low !== undefined && differs(want.low, applied.low)) changed.low = want.low;
   if (want.high !== undefined && want.high !== applied.high) changed.high = want.high;
   if (want.max !== undefined && want.max !== applied.max) changed.max = want.max;
-  if (Object.keys(changed).length === 0) return;
-  Object.assign(applied, changed);
+  if (Object.keys(changed).length === 0) return applied;
   d.actions.push({ type: 'bands', target, ...changed } as Action);
+  return { ...applied, ...changed };
 }
 
 /** Protection: agents by their baseline, high-priority calls by what they need, tenants by their guarantee. */
@@ -40,15 +41,16 @@ export function protect(d: Draft): void {
   for (const c of d.present) {
     if (modeOf(d, c) !== 'enforce' || c.rung === 'killed') continue;
     const low = rankOf(state, c, d.now) === 2 ? c.seen.working : 0;
-    write(d, { kind: 'call', call: c.id }, c.applied, { low });
+    c.applied = write(d, { kind: 'call', call: c.id }, c.applied, { low });
     callLow.set(c.session, (callLow.get(c.session) ?? 0) + c.applied.low);
   }
   for (const s of d.sessions) {
     if (modeOf(d, s) !== 'enforce') continue;
     const low = Math.round(s.baseline);
-    write(d, { kind: 'agent', session: s.id }, s.applied, { min: Math.round(low / 2), low, max: limits.agentMax });
+    const ofAgent = { min: Math.round(low / 2), low, max: limits.agentMax };
+    s.applied = write(d, { kind: 'agent', session: s.id }, s.applied, ofAgent);
     const ofSession = low + (callLow.get(s.id) ?? 0);
-    write(d, { kind: 'session', session: s.id }, s.sessionApplied, {
+    s.sessionApplied = write(d, { kind: 'session', session: s.id }, s.sessionApplied, {
       min: s.applied.min,
       low: ofSession,
       max: sessionBudget(state.config, s) ?? 'max',
@@ -58,7 +60,7 @@ export function protect(d: Draft): void {
   for (const t of Object.values(state.tenants)) {
     if (t.mode !== 'enforce' || state.config.dryRun) continue;
     const low = Math.max(t.guarantee, lowOfTenant.get(t.name) ?? 0);
-    write(d, { kind: 'tenant', tenant: t.name }, t.applied, { low, max: t.budget ?? 'max' });
+    t.applied = write(d, { kind: 'tenant', tenant: t.name }, t.applied, { low, max: t.budget ?? 'max' });
   }
 }
 
@@ -144,6 +146,6 @@ export function bands(d: Draft): void {
     const credit = Math.max(0, max - c.seen.working);
     if (Math.abs(maxOf(c) - max) < credit / 16 && !near(c)) continue;
     const high: Ceiling = c.rung === 'throttled' ? c.applied.high : Math.floor(max - gap(c, credit));
-    write(d, { kind: 'call', call: c.id }, c.applied, { max, high });
+    c.applied = write(d, { kind: 'call', call: c.id }, c.applied, { max, high });
   }
 }

@@ -24,24 +24,29 @@ const RATE_WINDOW = 400;
 /** What is needed can exceed a ceiling that is in force by no more than this, bytes. */
 const UNWRITTEN = 4 * 2 ** 20;
 
-function look(seen: Seen, u: Usage, now: number): void {
+/** The reading that follows `seen`. */
+function look(seen: Seen, u: Usage, now: number): Seen {
   const inactiveFile = Math.min(u.inactiveFile ?? 0, u.current);
   const working = u.current - inactiveFile;
   const dt = now - seen.at;
+  let { rate } = seen;
   if (dt > 0) {
-    const rate = Math.max(0, ((working - seen.working) * 1000) / dt);
+    const fresh = Math.max(0, ((working - seen.working) * 1000) / dt);
     // a rise counts at once, a fall is smoothed: growth in steps is still growth
     const keep = Math.exp(-dt / RATE_WINDOW);
-    seen.rate = rate >= seen.rate ? rate : seen.rate * keep + rate * (1 - keep);
-    if (seen.rate < 1024) seen.rate = 0;
+    rate = fresh >= rate ? fresh : rate * keep + fresh * (1 - keep);
+    if (rate < 1024) rate = 0;
   }
-  seen.current = u.current;
-  seen.inactiveFile = inactiveFile;
-  seen.working = working;
-  seen.anon = u.anon ?? working;
-  seen.swap = u.swap ?? 0;
-  seen.refaults = u.refaults ?? seen.refaults;
-  seen.at = now;
+  return {
+    current: u.current,
+    anon: u.anon ?? working,
+    inactiveFile,
+    swap: u.swap ?? 0,
+    refaults: u.refaults ?? seen.refaults,
+    working,
+    rate,
+    at: now,
+  };
 }
 
 function learnBaseline(d: Draft, s: Session): void {
@@ -90,6 +95,7 @@ function newCall(d: Draft, e: Of<'call-request'> | Of<'call-start'>, phase: Call
     rung: 'none',
     rungSince: d.now,
     pace: 0,
+    pausedFor: null,
     throttledMs: 0,
     frozenMs: 0,
     restUntil: d.now,
@@ -102,15 +108,21 @@ function newCall(d: Draft, e: Of<'call-request'> | Of<'call-start'>, phase: Call
   return call;
 }
 
-/** What has gone is free now, not only when the root is read next. */
-function forget(d: Draft, seen: Seen): void {
+/** What has changed since the root was read is changed there too, not only when it is read next. */
+function shift(d: Draft, current: number, working: number): void {
   const { node } = d.state;
   if (!node) return;
-  d.state.node = {
-    current: Math.max(0, node.current - seen.current),
-    working: Math.max(0, node.working - seen.working),
-  };
+  d.state.node = { current: Math.max(0, node.current + current), working: Math.max(0, node.working + working) };
 }
+
+/** A reading of one leaf without one of the root. */
+function lookAtPart(d: Draft, before: Seen, u: Usage): Seen {
+  const seen = look(before, u, d.now);
+  shift(d, seen.current - before.current, seen.working - before.working);
+  return seen;
+}
+
+const forget = (d: Draft, seen: Seen): void => shift(d, -seen.current, -seen.working);
 
 /** After a call has gone: does its session wait for its LLM now? */
 function noteIdle(d: Draft, session: string): void {
@@ -194,20 +206,22 @@ const rows: { [T in PolicyEvent['type']]: (d: Draft, e: Of<T>) => void } = {
       d.state.node = { current: e.node.current, working };
       d.state.swapFree = e.node.swapFree ?? 0;
     }
+    const whole = e.node !== undefined;
     for (const a of e.agents ?? []) {
       const s = d.state.sessions[a.session];
       if (!s) continue;
       const first = s.baseline === 0;
-      look(s.agent, a, d.now);
-      if (first) s.agent.rate = 0;
+      const seen = whole ? look(s.agent, a, d.now) : lookAtPart(d, s.agent, a);
+      s.agent = first ? { ...seen, rate: 0 } : seen;
       learnBaseline(d, s);
     }
     for (const u of e.calls ?? []) {
       const c = d.state.calls[u.call];
       if (!c) continue;
-      look(c.seen, u, d.now);
+      c.seen = whole ? look(c.seen, u, d.now) : lookAtPart(d, c.seen, u);
       // then the last ceiling was not written, because it would have killed: it is asked for afresh
-      if (c.applied.max !== 'max' && c.seen.working > c.applied.max + UNWRITTEN) c.applied.max = 'max';
+      if (c.applied.max !== 'max' && c.seen.working > c.applied.max + UNWRITTEN)
+        c.applied = { ...c.applied, max: 'max' };
       c.pids = u.pids ?? c.pids;
       if (c.phase === 'admitted') c.phase = 'running';
     }
@@ -217,10 +231,10 @@ const rows: { [T in PolicyEvent['type']]: (d: Draft, e: Of<T>) => void } = {
       const c = d.state.calls[e.target.call];
       if (!c) return;
       c.breachedAt = d.now;
-      look(c.seen, e.usage, d.now);
+      c.seen = lookAtPart(d, c.seen, e.usage);
     } else {
       const s = d.state.sessions[e.target.session];
-      if (s) look(s.agent, e.usage, d.now);
+      if (s) s.agent = lookAtPart(d, s.agent, e.usage);
     }
   },
   'pids-breach'(d, e) {

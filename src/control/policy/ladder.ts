@@ -35,27 +35,31 @@ function leaveRung(d: Draft, c: Call): void {
   c.frozenMs = p.frozenMs;
   c.rung = 'none';
   c.rungSince = d.now;
+  c.pausedFor = null;
   // its growth counts again, or no longer
   d.scopes = undefined;
 }
 
-function freeze(d: Draft, c: Call, why: string): void {
+function freeze(d: Draft, s: Scope, c: Call, why: string): void {
   leaveRung(d, c);
   c.rung = 'frozen';
+  c.pausedFor = s.key;
   d.actions.push({ type: 'freeze', call: c.id });
   sayOfCall(d, 'freeze', c, `frozen: ${why}`);
 }
 
-function throttle(d: Draft, c: Call, pace: number, why: string): void {
+function throttle(d: Draft, s: Scope, c: Call, pace: number, why: string): void {
   leaveRung(d, c);
   c.rung = 'throttled';
+  c.pausedFor = s.key;
   c.pace = Math.round(pace);
   // its cache does not count: it is the first to go
-  c.applied.high = Math.max(c.seen.working, TRICKLE);
+  const high = Math.max(c.seen.working, TRICKLE);
+  c.applied = { ...c.applied, high };
   // the governor's word: it grows no faster from now on
-  if (d.state.governed) c.seen.rate = Math.min(c.seen.rate, c.pace);
+  if (d.state.governed) c.seen = { ...c.seen, rate: Math.min(c.seen.rate, c.pace) };
   const target = { kind: 'call', call: c.id } as const;
-  d.actions.push({ type: 'throttle', target, high: c.applied.high, bytesPerSecond: c.pace });
+  d.actions.push({ type: 'throttle', target, high, bytesPerSecond: c.pace });
   sayOfCall(d, 'throttle', c, `throttled: ${why}`);
 }
 
@@ -74,7 +78,7 @@ function release(d: Draft, c: Call, why: string): void {
   c.restUntil = d.now + d.state.config.ladder.rest;
   if (was === 'frozen') d.actions.push({ type: 'thaw', call: c.id });
   // the soft ceiling itself comes from the bands, later in this step
-  c.applied.high = 'max';
+  c.applied = { ...c.applied, high: 'max' };
   if (was === 'throttled') d.actions.push({ type: 'unthrottle', target: { kind: 'call', call: c.id }, high: 'max' });
   const verb = was === 'frozen' ? 'thawed' : 'released';
   sayOfCall(d, was === 'frozen' ? 'thaw' : 'unthrottle', c, `${verb} after ${formatDuration(spent)}: ${why}`);
@@ -112,10 +116,8 @@ export function endPauses(d: Draft): void {
     else delete d.state.calmSince[s.key];
   }
   if (all.length === 0) return;
-  const released = new Set<string>();
   const free = (c: Call, why: string) => {
     release(d, c, why);
-    released.add(c.id);
     // the next one waits for calm again: what this one takes must be seen first
     for (const s of scopes) if (s.calls.includes(c)) delete d.state.calmSince[s.key];
   };
@@ -134,17 +136,20 @@ export function endPauses(d: Draft): void {
       const still = its.find((s) => levelOf(d, s) === 'critical');
       if (!still || !someoneBenefits(d, still, c)) free(c, 'the bound of one throttle');
       // held to a rate it takes no more than if it stood still, and gets on with what needs no memory
-      else if (!d.state.governed) freeze(d, c, `throttled for ${formatDuration(spent)}, ${numbers(still, 'critical')}`);
+      else if (!d.state.governed)
+        freeze(d, still, c, `throttled for ${formatDuration(spent)}, ${numbers(still, 'critical')}`);
       else if (spent >= ladder.freezeSlice) free(c, 'the bound of one throttle while memory is critically short');
     }
   }
-  for (const s of scopes) {
+  for (const [at, s] of scopes.entries()) {
     const foreground = s.calls.filter((c) => c.phase !== 'background' && c.rung !== 'killed');
     if (foreground.length === 0 || foreground.some((c) => c.rung === 'none')) continue;
     // a kill on its way will make room: then the right one goes on
     if (s.calls.some((c) => c.rung === 'killed' && d.now - c.rungSince < KILL_SETTLES)) continue;
-    const best = victimOrder(d, foreground).at(-1)!;
-    if (!released.has(best.id)) free(best, `nobody else runs in ${s.words}`);
+    // who was paused for the sake of a scope around this one waits for somebody there
+    const here = foreground.filter((c) => scopes.findIndex((x) => x.key === c.pausedFor) >= at);
+    const best = victimOrder(d, here).at(-1);
+    if (best) free(best, `nobody else runs in ${s.words}`);
   }
 }
 
@@ -175,8 +180,8 @@ export function pause(d: Draft): void {
         observed(d, c, level === 'critical' ? 'freeze' : 'throttle', `paused it: ${why}`);
         continue;
       }
-      if (level === 'short' || d.state.governed) throttle(d, c, level === 'short' ? paceOf(d, s) : TRICKLE, why);
-      else freeze(d, c, why);
+      if (level === 'short' || d.state.governed) throttle(d, s, c, level === 'short' ? paceOf(d, s) : TRICKLE, why);
+      else freeze(d, s, c, why);
       d.state.actedAt[s.key] = d.now;
       growth -= c.seen.rate;
       if (level === 'short' || s.headroom - (growth * ladder.horizon) / 1000 > s.critical) break;
@@ -191,8 +196,8 @@ export function pause(d: Draft): void {
           someoneBenefits(d, s, c)
         ) {
           const why = `${numbers(s, 'critical')}; still growing by ${formatSize(c.seen.rate)}/s though throttled`;
-          if (d.state.governed && c.pace > TRICKLE) throttle(d, c, TRICKLE, why);
-          else if (!d.state.governed || c.seen.rate > 8 * GROWTH) freeze(d, c, why);
+          if (d.state.governed && c.pace > TRICKLE) throttle(d, s, c, TRICKLE, why);
+          else if (!d.state.governed || c.seen.rate > 8 * GROWTH) freeze(d, s, c, why);
         }
   }
 }

@@ -12,25 +12,22 @@ const MIN = 2 ** 20;
  * May this cgroup be reclaimed now? After each reclaim the refaults are looked at: more than `refaultsPerSecond` means that
  * its working set was cut; then it is left alone for `backoff` (senpai's idea, with refaults in the place of pressure).
  */
-function due(d: Draft, mark: ReclaimMark, seen: Seen): boolean {
+function due(d: Draft, of: { reclaim: ReclaimMark }, seen: Seen): boolean {
+  const mark = of.reclaim;
   const { every, refaultsPerSecond, backoff } = d.state.config.reclaim;
   if (d.now < mark.notBefore || d.now - mark.last < every) return false;
   if (mark.bytes > 0) {
     const seconds = (d.now - mark.last) / 1000;
     const perSecond = (seen.refaults - mark.refaults) / seconds;
-    mark.bytes = 0;
-    if (perSecond > refaultsPerSecond) {
-      mark.notBefore = d.now + backoff;
-      return false;
-    }
+    const cut = perSecond > refaultsPerSecond;
+    of.reclaim = { ...mark, bytes: 0, ...(cut && { notBefore: d.now + backoff }) };
+    if (cut) return false;
   }
   return true;
 }
 
-function take(d: Draft, target: Target, mark: ReclaimMark, seen: Seen, bytes: number): void {
-  mark.last = d.now;
-  mark.bytes = bytes;
-  mark.refaults = seen.refaults;
+function take(d: Draft, target: Target, of: { reclaim: ReclaimMark }, seen: Seen, bytes: number): void {
+  of.reclaim = { ...of.reclaim, last: d.now, bytes, refaults: seen.refaults };
   d.actions.push({ type: 'reclaim', target, bytes });
 }
 
@@ -47,8 +44,8 @@ export function reclaim(d: Draft): void {
       // with swap cold anonymous memory can go too, down to half: refaults tell when that was too much
       const spare = x.agent.inactiveFile + (d.state.swapFree > 0 ? Math.max(0, x.agent.anon - x.baseline / 2) : 0);
       const bytes = Math.floor(Math.min(spare, settings.step, missing));
-      if (bytes < MIN || modeOf(d, x) !== 'enforce' || !due(d, x.reclaim, x.agent)) continue;
-      take(d, { kind: 'agent', session: x.id }, x.reclaim, x.agent, bytes);
+      if (bytes < MIN || modeOf(d, x) !== 'enforce' || !due(d, x, x.agent)) continue;
+      take(d, { kind: 'agent', session: x.id }, x, x.agent, bytes);
       sayOfSession(
         d,
         'reclaim',
@@ -66,8 +63,8 @@ export function reclaim(d: Draft): void {
       if (missing < MIN) break;
       const spare = c.seen.inactiveFile + (c.rung === 'frozen' && d.state.swapFree > 0 ? c.seen.anon : 0);
       const bytes = Math.floor(Math.min(spare, settings.step, missing));
-      if (bytes < MIN || modeOf(d, c) !== 'enforce' || !due(d, c.reclaim, c.seen)) continue;
-      take(d, { kind: 'call', call: c.id }, c.reclaim, c.seen, bytes);
+      if (bytes < MIN || modeOf(d, c) !== 'enforce' || !due(d, c, c.seen)) continue;
+      take(d, { kind: 'call', call: c.id }, c, c.seen, bytes);
       sayOfCall(
         d,
         'reclaim',

@@ -7,33 +7,33 @@ import type { Hint } from './hint.ts';
 
 /** What was last read of a cgroup, and what follows from it. */
 export interface Seen {
-  current: number;
-  anon: number;
-  inactiveFile: number;
-  swap: number;
-  refaults: number;
+  readonly current: number;
+  readonly anon: number;
+  readonly inactiveFile: number;
+  readonly swap: number;
+  readonly refaults: number;
   /** current less inactive file: what is needed */
-  working: number;
+  readonly working: number;
   /** growth of `working`, bytes per second, smoothed, never negative */
-  rate: number;
-  at: number;
+  readonly rate: number;
+  readonly at: number;
 }
 
 /** What was last asked of the kernel for a cgroup. */
 export interface Applied {
-  min: number;
-  low: number;
-  high: Ceiling;
-  max: Ceiling;
+  readonly min: number;
+  readonly low: number;
+  readonly high: Ceiling;
+  readonly max: Ceiling;
 }
 
 /** Refault-guided reclaim of one cgroup, as senpai does it. */
 export interface ReclaimMark {
-  last: number;
-  bytes: number;
-  refaults: number;
+  readonly last: number;
+  readonly bytes: number;
+  readonly refaults: number;
   /** No reclaim before this time. */
-  notBefore: number;
+  readonly notBefore: number;
 }
 
 export interface Tenant {
@@ -100,6 +100,8 @@ export interface Call {
   rungSince: number;
   /** How fast it may grow while throttled, bytes per second: kept by the kernel's governor, where there is one. */
   pace: number;
+  /** Key of the scope that is short, while it is paused. */
+  pausedFor: string | null;
   /** Pauses spent before the current one. */
   throttledMs: number;
   frozenMs: number;
@@ -225,27 +227,24 @@ export function boundedPriority(tenant: Priority, asked: Priority | undefined): 
   return asked !== undefined && rankOfPriority[asked] < rankOfPriority[tenant] ? asked : tenant;
 }
 
-/** A copy that may be changed without the original noticing. Configuration is shared: it is replaced, never changed. */
+/**
+ * A copy whose tenants, sessions and calls may be changed without the original noticing. What is below them (readings, bands,
+ * marks) and the configuration is shared: it is replaced, never changed, and the types say so.
+ */
 export function copyState(state: State): State {
-  const copy: State = {
+  return {
     ...state,
-    tenants: table(),
-    sessions: table(),
-    calls: table(),
+    tenants: copyTable(state.tenants),
+    sessions: copyTable(state.sessions),
+    calls: copyTable(state.calls),
     starvedSince: Object.assign(table<number>(), state.starvedSince),
     calmSince: Object.assign(table<number>(), state.calmSince),
     actedAt: Object.assign(table<number>(), state.actedAt),
   };
-  for (const [k, t] of Object.entries(state.tenants)) copy.tenants[k] = { ...t, applied: { ...t.applied } };
-  for (const [k, s] of Object.entries(state.sessions))
-    copy.sessions[k] = {
-      ...s,
-      agent: { ...s.agent },
-      applied: { ...s.applied },
-      sessionApplied: { ...s.sessionApplied },
-      reclaim: { ...s.reclaim },
-    };
-  for (const [k, c] of Object.entries(state.calls))
-    copy.calls[k] = { ...c, seen: { ...c.seen }, applied: { ...c.applied }, reclaim: { ...c.reclaim } };
+}
+
+function copyTable<T extends object>(of: Record<string, T>): Record<string, T> {
+  const copy = table<T>();
+  for (const key in of) copy[key] = { ...of[key]! };
   return copy;
 }

@@ -62,7 +62,7 @@ export function runawayAgents(d: Draft): void {
     if (s.throttledSince === null) {
       if (!short || d.now < s.restUntil || modeOf(d, s) !== 'enforce') continue;
       s.throttledSince = d.now;
-      s.applied.high = s.agent.current;
+      s.applied = { ...s.applied, high: s.agent.current };
       d.actions.push({ type: 'throttle', target, high: s.agent.current, bytesPerSecond: 1 << 20 });
       sayOfSession(
         d,
@@ -73,7 +73,7 @@ export function runawayAgents(d: Draft): void {
     } else if (!short || d.now - s.throttledSince >= ladder.throttleMax) {
       s.throttledSince = null;
       s.restUntil = d.now + ladder.rest;
-      s.applied.high = 'max';
+      s.applied = { ...s.applied, high: 'max' };
       d.actions.push({ type: 'unthrottle', target, high: 'max' });
       sayOfSession(
         d,
