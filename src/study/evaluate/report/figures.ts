@@ -141,6 +141,7 @@ function usual(runs: readonly Run[]): Run | undefined {
 }
 
 const mib = 2 ** 20;
+const rungNames = { slow: 'held back', frozen: 'frozen' } as const;
 /** None of them a session's colour in the usual case of up to four. */
 const rungColours = { slow: '#b8860b', frozen: '#6a3d9a' } as const;
 const most = 600;
@@ -167,7 +168,8 @@ function timeline(table: Table, arm: string, id: string): Figure {
   const sessions = [...new Set(named.map((s) => s.session))];
   const limit = run.nodeBytes / mib;
   const held = named.filter((s) => s.rungs.length > 0);
-  const legend = [...sessions, ...(held.length > 0 ? ['held back', 'frozen'] : [])];
+  const seen = (rung: keyof typeof rungNames) => held.some((s) => s.rungs.some(([r]) => r === rung));
+  const legend = [...sessions, ...(['slow', 'frozen'] as const).filter(seen).map((r) => rungNames[r])];
   const outcomes = run.sessions
     .map((s) => `${s.session} ${s.completed ? 'completed' : s.alive ? 'alive, not completed' : 'agent killed'}`)
     .join(', ');
@@ -221,7 +223,7 @@ function timeline(table: Table, arm: string, id: string): Figure {
             ...held.flatMap((s, k) =>
               s.rungs.map(([rung, from, to]) => ({
                 type: 'line',
-                name: rung === 'frozen' ? 'frozen' : 'held back',
+                name: rungNames[rung],
                 symbol: 'none',
                 color: rungColours[rung],
                 lineStyle: { width: 5, color: rungColours[rung] },

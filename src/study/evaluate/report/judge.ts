@@ -10,6 +10,7 @@ import {
 } from '../../statistics/index.ts';
 import type { Run } from '../types.ts';
 import { type Measure, measures } from './measures.ts';
+import type { Beside } from './simulated.ts';
 
 /** One measure of one arm over its runs. */
 export interface Cell {
@@ -52,6 +53,8 @@ export interface Table {
   verdicts: Verdict[];
   /** Runs without a lost agent, by arm: Wilson's interval over runs. */
   safe: { arm: string; runs: number; of: number; share: Estimate | null }[];
+  /** The same scenario in the simulator, where it can be had there. */
+  beside?: Beside[];
 }
 
 /** Fewer blocks cannot reach p = 0.05 even alone: 2 of 2^5 sign patterns are 0.0625. */

@@ -102,7 +102,8 @@ function experimentPart(e: Experiment, figures: readonly Figure[]): string {
   return [
     ...(one ? [goalsPart(e.goals)] : [densityPart(e)]),
     ...e.tables.map(
-      (t) => `${one ? '' : `<h3>${t.variant} sessions</h3>`}${measureTable(t)}${verdictPart(t)}${brokenPart(t)}`,
+      (t) =>
+        `${one ? '' : `<h3>${t.variant} sessions</h3>`}${measureTable(t)}${verdictPart(t)}${brokenPart(t)}${besidePart(t)}`,
     ),
     ...figures.map(figurePart),
   ].join('\n');
@@ -187,6 +188,23 @@ function brokenPart(t: Table): string {
     t.broken.map((r) => [esc(r.arm), String(r.run), esc(r.broken ?? 'it has no measures')]),
     [false, true, false],
   )}`;
+}
+
+/** The model is shown with its errors. */
+function besidePart(t: Table): string {
+  if (!t.beside?.length) return '';
+  return `<h3>The same in the simulator</h3>${table(
+    ['Arm', '', 'unit', 'runs', 'simulated', 'difference'],
+    t.beside.map((b) => [
+      esc(b.arm),
+      esc(b.what),
+      esc(b.unit),
+      b.runs ? `<span>${shown(b.runs.value)} <small>${shown(b.runs.low)} to ${shown(b.runs.high)}</small></span>` : '–',
+      shown(b.simulated),
+      b.runs && b.simulated !== null ? shown(b.simulated - b.runs.value) : '–',
+    ]),
+    [false, false, false, true, true, true],
+  )}<p class="small">One deterministic simulation against the mean of the runs. A dash: it did not come to that.</p>`;
 }
 
 function armsPart(data: ReportData): string {

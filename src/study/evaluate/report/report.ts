@@ -5,9 +5,10 @@ import { dirname, join } from 'node:path';
 import { AcgError } from '../../../model/index.ts';
 import { csv, svgOf } from '../../report/index.ts';
 import { readRuns } from '../plan.ts';
-import { type ArmInfo, Plan, type Run } from '../types.ts';
+import { type ArmInfo, Plan, type Run, type Scenario } from '../types.ts';
 import { tableOf } from './judge.ts';
 import { allFigures, experimentsOf, page, type ReportData } from './page.ts';
+import { besideSimulation } from './simulated.ts';
 
 export interface WrittenReport {
   report: string;
@@ -25,8 +26,15 @@ export async function report(
   outDir: string,
   options: { arms?: readonly ArmInfo[] } = {},
 ): Promise<WrittenReport> {
-  const data = judge(readRuns(runsFile), planBeside(runsFile), options.arms ?? []);
+  const plan = planBeside(runsFile);
+  const data = judge(readRuns(runsFile), plan, options.arms ?? []);
   if (data.experiments.length === 0) throw new AcgError('ACG_USAGE', `${runsFile}: no runs to report on`);
+  for (const table of data.experiments.flatMap((e) => e.tables)) {
+    const planned = plan?.scenarios.find(({ hash }) => [...table.runs, ...table.broken][0]!.scenarioHash === hash);
+    // the plan keeps scenarios as they were checked
+    const beside = planned && (await besideSimulation(table, planned.scenario as Scenario));
+    if (beside) table.beside = beside;
+  }
   const figures = allFigures(data);
   await mkdir(join(outDir, 'figures'), { recursive: true });
   for (const f of [...figures.values()].flat()) {
