@@ -139,3 +139,15 @@ export const Health = z.object({
   notes: z.array(z.string()),
 });
 export type Health = z.infer<typeof Health>;
+
+/** In one line: the tier in force, what runs in the kernel for it, what is wrong. */
+export function tierWords({ tier, kernel, notes }: Pick<Health, 'tier' | 'kernel' | 'notes'>): string {
+  const on = kernel.programs.filter((p) => p.on).map((p) => p.program);
+  const lost = Object.values(kernel.lost).reduce((a, b) => a + b, 0);
+  return [
+    `tier ${tier}`,
+    on.length > 0 ? `${on.join(', ')} in the kernel` : 'no BPF programs',
+    ...(lost > 0 ? [`${lost} events lost`] : []),
+    ...notes,
+  ].join('; ');
+}

@@ -26,13 +26,14 @@ Examples:
   agentcgroup sessions --end demo`,
     )
     .action(async (options: Options) => {
+      const { tierWords } = await import('../../model/index.ts');
       const { DaemonClient, daemonPaths } = await import('../../control/client/index.ts');
       const client = new DaemonClient(daemonPaths(options).apiSocket);
-      const show = (sessions: SessionStatus[]) => {
+      const show = async (sessions: SessionStatus[]) => {
         if (options.json) printJson(sessions);
-        else process.stdout.write(`${sessionTable(sessions)}\n`);
+        else process.stdout.write(`${sessionTable(sessions)}\n${tierWords(await client.health())}\n`);
       };
-      if (options.end !== undefined) show([await client.endSession(options.end)]);
+      if (options.end !== undefined) await show([await client.endSession(options.end)]);
       else await watching(options.watch, async () => show(await client.sessions()));
     });
 }

@@ -53,6 +53,9 @@ export class PolicyDriver {
   readonly #reclaims = new Map<string, Promise<unknown>>();
   /** Budgets in the kernel's governor, where one is in charge: then they take the place of memory.high for calls. */
   readonly growth: Growth;
+  /** Since when the guard has stopped growth without a break; and until when it is off after the longest such time. */
+  #guardSince: number | undefined;
+  #guardRests = 0;
   /** By call: what was last said of the guard. */
   readonly #guarded = new Map<string, { tripped: boolean; at: number }>();
   /** By call, throttled by cgroup files: milliseconds so far, and what the policy's own count was when the governor left. */
@@ -151,6 +154,7 @@ export class PolicyDriver {
   /** The kernel's guard has stopped the growth of low-priority calls, or lets them go on: said of each, once a second at most. */
   guardMoved(tripped: boolean, text: string): void {
     const now = performance.now();
+    this.#guardSince = tripped ? (this.#guardSince ?? now) : undefined;
     for (const { id, session, tenant, phase } of Object.values(this.#state.calls)) {
       if (phase === 'held' || callGrowth(this.#state, id, now)?.priority !== 'low') continue;
       const about = this.#guarded.get(id);
@@ -162,7 +166,15 @@ export class PolicyDriver {
   }
 
   #guard(): void {
-    this.growth.guard(guardBudget(this.#state), Number(this.#hands.root.id));
+    const now = performance.now();
+    if (now < this.#guardRests) return;
+    const budget = guardBudget(this.#state, now - (this.#guardSince ?? now));
+    if (!budget && this.#guardSince !== undefined) {
+      // those it stopped get on for as long as after any other pause
+      this.#guardRests = now + this.#state.config.ladder.rest;
+      this.#guardSince = undefined;
+    }
+    this.growth.guard(budget, Number(this.#hands.root.id));
   }
 
   /** Takes an event in and carries out what follows. Events that arise meanwhile are taken in order afterwards. */

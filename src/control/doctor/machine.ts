@@ -1,7 +1,7 @@
 import { accessSync, closeSync, constants, existsSync, openSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { delimiter, join } from 'node:path';
-import { type Capability, type Health, no, unknown, yes } from '../../model/index.ts';
+import { type Capability, type Health, no, tierWords, unknown, yes } from '../../model/index.ts';
 
 /** Settings that change how memory behaves under limits. */
 export function memoryRows(): Capability[] {
@@ -121,12 +121,10 @@ function daemonRow(path: string): Promise<Capability> {
   });
 }
 
-/** From the answer to a question for health: the tier in force, and what is wrong. Empty when there is none. */
+/** From the answer to a question for health; empty when it is none. */
 function healthWords(answer: string): string {
   try {
-    const { tier, kernel, notes } = JSON.parse(answer.slice(answer.indexOf('\r\n\r\n'))) as Health;
-    const on = kernel.programs.filter((p) => p.on).map((p) => p.program);
-    return [`tier ${tier}`, on.length > 0 ? `${on.join(', ')} in the kernel` : 'no BPF programs', ...notes].join('; ');
+    return tierWords(JSON.parse(answer.slice(answer.indexOf('\r\n\r\n'))) as Health);
   } catch {
     return '';
   }

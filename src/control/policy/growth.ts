@@ -70,11 +70,17 @@ export function tenantGrowth(state: State, name: string): GrowthBudget | undefin
   return belowLimit(state, state.tenants[name]?.budget ?? undefined);
 }
 
-/** The node's marks, in terms of what is charged: page cache that can be had back counts as room. Undefined: nothing may be held. */
-export function guardBudget(state: State): GuardBudget | undefined {
+/**
+ * The node's marks, in terms of what is charged: page cache that can be had back counts as room. `stoppedMs`: for how long the guard
+ * has stopped low-priority growth without a break. Like a throttle it gives way in time: it holds the critical mark alone after the
+ * longest throttle, and nothing after the longest freeze. Undefined: nobody may be held.
+ */
+export function guardBudget(state: State, stoppedMs: number): GuardBudget | undefined {
   const { config, capacity, node, sessions } = state;
-  if (config.dryRun) return undefined;
-  const { low } = marks(config, capacity);
+  const { throttleMax, freezeSlice } = config.ladder;
+  if (config.dryRun || stoppedMs >= freezeSlice) return undefined;
+  const { low: first, critical } = marks(config, capacity);
+  const low = stoppedMs < throttleMax ? first : critical;
   const reserve = Math.min(config.session.agentReserve * Object.keys(sessions).length, capacity / 16);
   const cache = node ? node.current - node.working : 0;
   return { limit: capacity - reserve + cache, low, clear: low * 1.25 };

@@ -107,7 +107,7 @@ test('who is not under enforcement has no budget: not even the guard may hold it
     expect(tenantGrowth(state, 'default')).toBeUndefined();
   }
   begin({ dryRun: true });
-  expect(guardBudget(state)).toBeUndefined();
+  expect(guardBudget(state, 0)).toBeUndefined();
 });
 
 test('sessions and tenants with a budget are slowed near its end, others never', () => {
@@ -124,9 +124,17 @@ test('sessions and tenants with a budget are slowed near its end, others never',
 test('page cache that can be had back is room for the guard', () => {
   calls({ a: 'low' });
   tell({ type: 'samples', node: { current: 900 * MIB, inactiveFile: 600 * MIB } });
-  const { limit, low, clear } = guardBudget(state)!;
+  const { limit, low, clear } = guardBudget(state, 0)!;
   expect(limit).toBe(CAPACITY - 32 * MIB + 600 * MIB);
   expect(clear).toBeGreaterThan(low);
+});
+
+test('the guard gives way in time: first to the critical mark, then altogether', () => {
+  const { throttleMax, freezeSlice } = state.config.ladder;
+  const { low, critical } = marks(state.config, CAPACITY);
+  expect(guardBudget(state, throttleMax - 1)!.low).toBe(low);
+  expect(guardBudget(state, throttleMax)!.low).toBe(critical);
+  expect(guardBudget(state, freezeSlice)).toBeUndefined();
 });
 
 test('whatever happens, every budget is one the kernel can keep', () => {

@@ -7,7 +7,7 @@ import type { Session } from '../session.ts';
 /** The policy hears of growth within this, milliseconds; not of every sample of every call. */
 const TELL_MS = 10;
 /** Reading what has grown and deciding about it may take this part of one CPU: a slow machine is told more seldom. */
-const SHARE = 1 / 20;
+const SHARE = 1 / 5;
 
 /** The event types that are of use here; the others are not even decoded. */
 export const wanted: ReadonlySet<KernelEvent['type']> = new Set([
