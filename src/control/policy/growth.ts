@@ -23,8 +23,11 @@ export interface GuardBudget {
   clear: number;
 }
 
-/** A breach of a soft ceiling is answered within this long, even by a slow daemon. Milliseconds. */
-const ANSWER = 300;
+/**
+ * A breach of a soft ceiling is answered within this long, even by a slow daemon on a slow machine: so long the hard ceiling is not
+ * reached. Who has priority is slowed down less. Milliseconds.
+ */
+const ANSWER = { high: 500, normal: 1000, low: 1000 } as const;
 /** Faster than memory can be touched: never held by its own budget, yet counted when the guard holds it. */
 const FREE = { rate: 1e12, burst: 2 ** 30, soft: 0 };
 /** A huge page: less would hold at every charge. */
@@ -35,7 +38,8 @@ const SLOWEST = 2 ** 20;
 const priorities = ['low', 'normal', 'high'] as const;
 
 /** From its soft ceiling on it may reach the hard one no sooner than a breach is answered. */
-const between = (soft: number, hard: number) => Math.max(SLOWEST, ((hard - soft) * 1000) / ANSWER);
+const between = (soft: number, hard: number, priority: Priority) =>
+  Math.max(SLOWEST, ((hard - soft) * 1000) / ANSWER[priority]);
 
 const enforced = ({ config, tenants }: State, tenant: string): boolean =>
   !config.dryRun && tenants[tenant]?.mode === 'enforce';
@@ -48,7 +52,7 @@ export function callGrowth(state: State, id: string, now: number): GrowthBudget 
   if (call.rung === 'throttled') return { rate: call.pace, burst: BURST, soft: 0, priority };
   const { high, max } = call.applied;
   if (high === 'max' || max === 'max') return { ...FREE, priority };
-  return { rate: between(high, max), burst: BURST, soft: high, priority };
+  return { rate: between(high, max, priority), burst: BURST, soft: high, priority };
 }
 
 /** The budget of all that a limit stands above: from its low mark on, no more than half of that mark until we have answered. */
@@ -56,7 +60,7 @@ function belowLimit(state: State, limit: number | undefined): GrowthBudget {
   // the priorities are the calls' own
   if (limit === undefined) return { ...FREE, priority: 'high' };
   const { low, critical } = marks(state.config, limit);
-  return { rate: between(limit - low, limit - critical), burst: BURST, soft: limit - low, priority: 'high' };
+  return { rate: between(limit - low, limit - critical, 'high'), burst: BURST, soft: limit - low, priority: 'high' };
 }
 
 export function sessionGrowth(state: State, id: string): GrowthBudget | undefined {
