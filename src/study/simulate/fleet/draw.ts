@@ -13,8 +13,6 @@ export interface Drawn extends SessionSpec {
 
 /** What the model charges beside anonymous memory: a limit at a session's peak must have room for it. */
 const KERNEL = 1.03;
-/** Of what an agent holds, so much is file pages (the paper's agents: a third). */
-const FILE = 0.3;
 /** A call is tried again so often when it was killed. */
 const RETRIES = 1;
 
@@ -48,7 +46,8 @@ export function drawSession(shapes: Shapes, number: number, options: DrawOptions
     tenant: high ? 'high' : 'normal',
     priority: high ? 'high' : 'normal',
     startsAt,
-    agent: { anon: Math.round(agentBytes * (1 - FILE)), hot: Math.round(agentBytes * FILE) },
+    // traces do not say how much of it the kernel could take back, nor what that would cost: none
+    agent: { anon: Math.round(agentBytes), hot: 0 },
     turns,
     peakBytes: agentBytes + peak * KERNEL,
     meanBytes: agentBytes + area / aloneMs,

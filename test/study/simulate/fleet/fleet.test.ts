@@ -86,20 +86,22 @@ test('a drawn session is the same whoever asks, and within its distributions', (
 test('every session and call is accounted for, on every arm, and the agent is never lost under the policy', () => {
   const b = basis();
   for (const arm of armNames) {
-    const t = runDensity(density(arm, 14), b);
-    expect(t.sessions).toBeGreaterThan(10);
+    const t = runDensity(density(arm, 11), b);
+    expect(t.sessions).toBeGreaterThan(6);
     expect(t.high.length + t.rest.length + t.agentsLost + t.unfinished).toBe(t.sessions);
     // each call's last attempt has one end; what was killed before it was tried again
     expect(t.done + t.kills + t.lost + t.refused).toBeGreaterThanOrEqual(t.calls);
     expect(t.done + t.lost + t.refused).toBeLessThanOrEqual(t.calls);
     expect(t.used).toBeLessThanOrEqual(t.capacity);
     if (arm === 'agentcgroup') expect(t.agentsLost).toBe(0);
-    if (arm === 'static-peak') expect(t.kills + t.agentsLost).toBe(0);
   }
+  // as many as fit by their peaks: nobody is ever killed
+  const fitting = runDensity(density('static-peak', Math.floor(b.nodeBytes / b.largestPeak)), b);
+  expect(fitting.kills + fitting.agentsLost).toBe(0);
 });
 
 test('the same seed gives the same result, on any number of threads', async () => {
-  const jobs = [density('none', 12), density('agentcgroup', 12), density('none', 12, 1)];
+  const jobs = [density('none', 9), density('agentcgroup', 9), density('none', 9, 1)];
   const here = await runJobs(jobs, basis(), { workers: 0 });
   expect(await runJobs(jobs, basis(), { workers: 2 })).toEqual(here);
   expect(here[0]).not.toEqual(here[2]);
