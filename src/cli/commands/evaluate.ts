@@ -99,9 +99,10 @@ Examples:
       });
       const raw = join(out, evaluate.RAW_FILE);
       await evaluate.runsToParquet(raw, join(out, 'runs.parquet'));
+      const { summary } = await import('../evaluate/summary.ts');
       const written = await evaluate.report(raw, out, { arms: evaluate.arms });
       if (options.json) process.stdout.write(readFileSync(written.results, 'utf8'));
-      else process.stdout.write(`${written.report}\n`);
+      else process.stdout.write(`${summary(written)}\n\n${written.report}\n`);
     });
 }
 
