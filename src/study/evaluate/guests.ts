@@ -1,7 +1,7 @@
 /** Runs made in guests of the lab, several guests at once, each with a folder of its own to write to. */
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { type LabOptions, runInLab, SHARE_PATH } from '../../lab/index.ts';
+import { LabFailure, type LabOptions, runInLab, SHARE_PATH } from '../../lab/index.ts';
 import { AcgError } from '../../model/index.ts';
 import type { ExperimentOptions } from './conduct.ts';
 import { PAUSE_MS, SAMPLE_MS } from './execute.ts';
@@ -30,22 +30,26 @@ export async function makeInGuests(
   left: PlannedRun[],
   keep: (line: string) => void,
 ): Promise<void> {
+  // what ends one guest's loop for good ends the others too
+  const stop = new AbortController();
+  const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
   let deaths = 0;
   const guest = async (number: number): Promise<void> => {
-    while (left.length > 0) {
+    const dir = join(options.out, `${GUEST_FOLDER}${number}`);
+    while (left.length > 0 && !signal.aborted) {
       const runs = takeBoot(left, options);
-      const dir = join(options.out, `${GUEST_FOLDER}${number}`);
       let finished = 0;
       try {
-        await boot(options, runs, dir, (line) => {
+        const take = (line: string) => {
           finished++;
           deaths = 0;
           keep(line);
-        });
+        };
+        await boot({ ...options, signal }, runs, dir, take);
       } catch (error) {
-        if (options.signal?.aborted) throw error;
-        const why = (error as Error).message.split('\n')[0]!;
-        options.say(`the guest died: ${why}`);
+        if (signal.aborted || !isDeath(error)) throw error;
+        const why = error.message.split('\n')[0]!;
+        options.say(`a guest died: ${why}`);
         // the run it was at is broken, and shown as that; the others are still to be made
         if (finished < runs.length) keep(JSON.stringify(brokenRun(options, runs[finished]!, `the guest died: ${why}`)));
         left.unshift(...runs.slice(finished + 1));
@@ -56,8 +60,17 @@ export async function makeInGuests(
       }
     }
   };
-  await Promise.all(Array.from({ length: options.jobs }, (_, n) => guest(n)));
+  const guests = Array.from({ length: options.jobs }, (_, n) => guest(n));
+  await Promise.all(guests).catch(async (error) => {
+    stop.abort(error);
+    await Promise.allSettled(guests);
+    throw error;
+  });
 }
+
+/** The guest or its worker came to an end of its own; all else (no data set, no kernel, a package missing) is no run's fault. */
+const isDeath = (error: unknown): error is AcgError =>
+  error instanceof LabFailure || (error instanceof AcgError && error.code === 'ACG_EVALUATE');
 
 const scenarioOf = (run: PlannedRun, scenarios: readonly Scenario[]) => scenarios.find((s) => s.name === run.scenario)!;
 

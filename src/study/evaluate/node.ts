@@ -25,16 +25,9 @@ export class NodeTree {
     this.path = join(MOUNT, name);
   }
 
-  /** Makes the node with its limits. Throws ACG_NO_CGROUP2 when the machine has no usable cgroup v2. */
+  /** Makes the node with its limits. */
   create(memory: number, swap: number): void {
-    const controllers = existsSync(join(MOUNT, 'cgroup.controllers'))
-      ? readFileSync(join(MOUNT, 'cgroup.controllers'), 'utf8').split(/\s+/)
-      : [];
-    if (!controllers.includes('memory'))
-      throw new AcgError(
-        'ACG_NO_CGROUP2',
-        `${MOUNT} has no memory controller; experiments run in the lab without it (--lab)`,
-      );
+    const controllers = checkMachine();
     const enable = CONTROLLERS.filter((c) => controllers.includes(c)).map((c) => `+${c}`);
     this.#write(MOUNT, 'cgroup.subtree_control', enable.join(' '));
     mkdirSync(this.path);
@@ -98,6 +91,19 @@ export class NodeTree {
       throw new AcgError('ACG_CGROUP_FILE', `${join(dir, file)} refused ${JSON.stringify(value)}`, { cause });
     }
   }
+}
+
+/** The controllers of this machine. Throws ACG_NOT_ROOT, or ACG_NO_CGROUP2 when experiments cannot be made on it. */
+export function checkMachine(): string[] {
+  if (process.getuid?.() !== 0) throw new AcgError('ACG_NOT_ROOT', 'experiments make cgroups');
+  const file = join(MOUNT, 'cgroup.controllers');
+  const controllers = existsSync(file) ? readFileSync(file, 'utf8').split(/\s+/) : [];
+  if (!controllers.includes('memory'))
+    throw new AcgError(
+      'ACG_NO_CGROUP2',
+      `${MOUNT} has no memory controller of cgroup v2; in the lab (--lab) there is one`,
+    );
+  return controllers;
 }
 
 function removeTree(path: string): void {

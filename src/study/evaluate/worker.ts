@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { armNamed, type Host } from './arms/index.ts';
 import { executeRun } from './execute.ts';
+import { checkMachine } from './node.ts';
 import { hashOf, type PlannedSession } from './scenario.ts';
 import { type Environment, Plan, type PlannedRun, type Run, type Scenario } from './types.ts';
 
@@ -31,6 +32,7 @@ export interface Progress {
 
 /** Makes the runs that `todo.json` in `dir` names and adds each to the raw file there as soon as it is over. */
 export async function work(dir: string, host: Host, progress: Progress): Promise<void> {
+  checkMachine();
   const todo = Todo.parse(JSON.parse(readFileSync(join(dir, 'todo.json'), 'utf8')));
   // as it was read, so that sizes and durations are numbers by now
   const scenarios = new Map(todo.scenarios.map((s) => [(s as Scenario).name, s as Scenario]));
