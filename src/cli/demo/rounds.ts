@@ -55,7 +55,7 @@ export async function controlledRound(
   const paths = daemonPaths({ runDir, traceDir: join(dir, 'traces') });
   // an emulated processor takes longer to verify the BPF programs than the demo takes
   const tier = process.env.AGENTCGROUP_LAB ? ['--tier', 'cgroup'] : [];
-  const keeper = new DaemonKeeper(paths, ['--memory', String(budget), ...tier]);
+  const keeper = new DaemonKeeper(paths, ['--memory', String(budget), ...tier], (text) => show(`agentcgroup: ${text}`));
   try {
     const health = await keeper.ensure();
     for (const note of health.notes) show(`agentcgroup: ${note}`);

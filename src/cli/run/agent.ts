@@ -42,12 +42,12 @@ const FROM_TERMINAL = new Set<string>(['SIGINT', 'SIGQUIT']);
 export async function runAgent(agent: string[], request: SessionRequest, options: RunOptions): Promise<number> {
   const paths = daemonPaths(options);
   const extra = options.cgroupRoot === undefined ? [] : ['--cgroup-root', options.cgroupRoot];
-  const keeper = new DaemonKeeper(paths, extra);
+  const say = (text: string) => options.quiet || process.stderr.write(`agentcgroup: ${text}\n`);
+  const keeper = new DaemonKeeper(paths, extra, say);
   try {
     await keeper.ensure();
     const oomScoreAdj = Number(readFileSync('/proc/self/oom_score_adj', 'utf8'));
     const session = await keeper.client.createSession({ ...request, argv: agent, owned: true, oomScoreAdj });
-    const say = (text: string) => options.quiet || process.stderr.write(`agentcgroup: ${text}\n`);
     for (const limit of session.notEnforced) say(`not enforced: ${limit}`);
     let ended: ExitStatus | undefined;
     try {
@@ -161,7 +161,7 @@ function isCloseOnExec(fd: number): boolean {
 }
 
 /**
- * Says what agentcgroup-enter could not do, as soon as it has written its report: a line for the OOM score when that was
+ * Says what agentcgroup-enter did, as soon as it has written its report: a line for the OOM score when that was
  * refused, and last the way in which shell calls are caught. Returns how to stop waiting.
  */
 function sayReport(file: string, say: (text: string) => void): () => void {
@@ -174,11 +174,17 @@ function sayReport(file: string, say: (text: string) => void): () => void {
     watcher.close();
     const refused = lines.find((line) => line.startsWith('oom_score_adj='));
     if (refused) say(`the agent is not protected from the OOM killer: ${refused.replace(/^.*reason=/, '')}`);
-    if (way !== 'way=mount') say(`shell calls are caught by environment variables, which some agents ignore: ${way}`);
+    const why = way.match(/ reason=(.*)$/)?.[1];
+    if (way.startsWith('way=mount')) say('shell calls are caught by mounts over the shells');
+    else say(`shell calls are caught by environment variables, which some agents ignore${why ? ` (${why})` : ''}`);
   };
   const watcher = watch(file, look);
   look();
-  return () => watcher.close();
+  return () => {
+    // an agent that has ended at once
+    look();
+    watcher.close();
+  };
 }
 
 function forwardSignals(child: Spawned): () => void {

@@ -6,8 +6,10 @@ import { DaemonClient, type DaemonPaths } from '../../control/client/index.ts';
 import { watchExit } from '../../control/native/index.ts';
 import { AcgError, type Health } from '../../model/index.ts';
 
-/** A daemon takes about half a second to start; a loaded machine or an emulated one, many times that. */
-const START_LIMIT_MS = 120_000;
+/** A daemon takes about half a second to start; on a loaded machine or an emulated one many times that: while it lives, it may. */
+const START_LIMIT_MS = 180_000;
+/** A wait that people should know of. */
+const NOTICE_AFTER_MS = 3000;
 /** A daemon that `run` has started leaves when it has had no session for this long. */
 const IDLE_SECONDS = 10;
 const program = new URL('../../../bin/agentcgroup.js', import.meta.url).pathname;
@@ -21,10 +23,13 @@ export class DaemonKeeper {
   /** How the daemon that answered was started: one that takes its place is started the same way. */
   #arguments: string[] | undefined;
 
-  /** `extra`: further arguments of `agentcgroup daemon`. */
-  constructor(paths: DaemonPaths, extra: string[]) {
+  readonly #notice: (text: string) => void;
+
+  /** `extra`: further arguments of `agentcgroup daemon`. `notice`: told of a start that takes long. */
+  constructor(paths: DaemonPaths, extra: string[], notice: (text: string) => void = () => {}) {
     this.#paths = paths;
     this.#extra = extra;
+    this.#notice = notice;
     this.client = new DaemonClient(paths.apiSocket);
   }
 
@@ -78,16 +83,23 @@ export class DaemonKeeper {
     child.on('exit', () => {
       gone = true;
     });
-    for (let wait = 20; performance.now() - begin < START_LIMIT_MS; wait = Math.min(wait * 1.5, 250)) {
-      await sleep(wait);
-      const health = await this.#ask();
-      if (health) return health;
-      // ours has ended: either it cannot run here, or another one was quicker and answers in a moment
-      if (gone && performance.now() - begin > 3000) break;
+    const slow = setTimeout(() => this.#notice('waiting for the daemon to start'), NOTICE_AFTER_MS);
+    try {
+      for (let wait = 20; performance.now() - begin < START_LIMIT_MS; wait = Math.min(wait * 1.5, 250)) {
+        await sleep(wait);
+        const health = await this.#ask();
+        if (health) return health;
+        // ours has ended: either it cannot run here, or another one was quicker and answers in a moment
+        if (gone && performance.now() - begin > 3000) break;
+      }
+    } finally {
+      clearTimeout(slow);
     }
+    if (!gone) child.kill();
+    const how = gone ? 'ended' : `did not answer within ${START_LIMIT_MS / 1000} s`;
     throw new AcgError(
       'ACG_NO_DAEMON',
-      `the one started for this session ended; ${logFile} says: ${lastLine(logFile)}`,
+      `the one started for this session ${how}; ${logFile} says: ${lastLine(logFile)}`,
     );
   }
 }
