@@ -27,7 +27,8 @@ async function bundleForLab(cli) {
   await build({
     configFile: false,
     logLevel: 'warn',
-    ssr: { noExternal: ['commander', 'fastify', 'fastify-type-provider-zod', 'pino', 'zod'] },
+    // what has native parts or is large, and what a guest's commands load on special request only, stays where it is
+    ssr: { noExternal: true, external: ['@duckdb/node-api', '@fastify/swagger', 'echarts', 'yaml'] },
     build: {
       ssr: join(cli, 'main.js'),
       outDir: join(cli, 'lab'),

@@ -47,7 +47,10 @@ Examples:
 
 /** The working folders are kept off `out`, which may be a slow shared folder; logs and traces are copied there at the end. */
 async function here(budget: number, out: string, quiet: boolean | undefined): Promise<Round[]> {
-  const { containerRound, controlledRound, roundDir } = await import('../demo/rounds.ts');
+  const [{ containerRound, controlledRound, roundDir }, { prepareProjects }] = await Promise.all([
+    import('../demo/rounds.ts'),
+    import('../demo/agents.ts'),
+  ]);
   const begin = performance.now();
   const show = (line: string) => {
     const seconds = ((performance.now() - begin) / 1000).toFixed(1).padStart(6);
@@ -55,10 +58,11 @@ async function here(budget: number, out: string, quiet: boolean | undefined): Pr
   };
   const work = mkdtempSync(join(tmpdir(), 'agentcgroup-demo-work-'));
   try {
+    const projects = prepareProjects(join(work, 'projects'));
     show(`-- first: all three agents in one container limit of ${formatSize(budget)}`);
-    const first = await containerRound(budget, roundDir(work, 'container'), show);
+    const first = await containerRound(budget, projects, roundDir(work, 'container'), show);
     show(`-- then: the same under agentcgroup, ${formatSize(budget)} in all, half of it at most per session`);
-    const second = await controlledRound(budget, Math.floor(budget / 2), roundDir(work, 'agentcgroup'), show);
+    const second = await controlledRound(budget, Math.floor(budget / 2), projects, roundDir(work, 'agentcgroup'), show);
     for (const round of ['container', 'agentcgroup'])
       cpSync(join(work, round), join(out, round), { recursive: true, filter: (path) => !/\/\.git(\/|$)/.test(path) });
     writeFileSync(join(out, 'result.json'), JSON.stringify([first, second]));

@@ -24,18 +24,26 @@ export interface AgentResult {
   peakBytes?: number;
 }
 
-/** A fresh copy of an agent's project, as a git repository. */
-export function prepareProject(agent: AgentName, dir: string): string {
+/** Each agent's project as a git repository below `dir`, for `copyProject`. */
+export function prepareProjects(dir: string): string {
+  for (const agent of AGENTS) {
+    const cwd = join(dir, agent);
+    cpSync(join(examples, agent, 'project'), cwd, { recursive: true });
+    const who = ['-c', 'user.name=demo', '-c', 'user.email=demo@localhost'];
+    for (const args of [
+      ['init', '-q'],
+      ['add', '-A'],
+      [...who, 'commit', '-qm', 'The project'],
+    ])
+      execFileSync('git', args, { cwd, stdio: 'ignore' });
+  }
+  return dir;
+}
+
+/** A fresh copy of an agent's prepared project. */
+export function copyProject(agent: AgentName, projects: string, dir: string): string {
   const project = join(dir, agent);
-  cpSync(join(examples, agent, 'project'), project, { recursive: true });
-  const git = (...args: string[]) =>
-    execFileSync('git', ['-c', 'user.name=demo', '-c', 'user.email=demo@localhost', ...args], {
-      cwd: project,
-      stdio: 'ignore',
-    });
-  git('init', '-q');
-  git('add', '-A');
-  git('commit', '-qm', 'The project');
+  cpSync(join(projects, agent), project, { recursive: true });
   return project;
 }
 

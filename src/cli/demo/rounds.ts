@@ -5,7 +5,7 @@ import { DaemonClient, daemonPaths } from '../../control/client/index.ts';
 import { AcgError } from '../../model/index.ts';
 import { openTraces } from '../../trace/index.ts';
 import { DaemonKeeper } from '../run/daemon-keeper.ts';
-import { AGENTS, type AgentResult, agentCommand, prepareProject, runToEnd } from './agents.ts';
+import { AGENTS, type AgentResult, agentCommand, copyProject, runToEnd } from './agents.ts';
 
 const cli = new URL('../../../bin/agentcgroup.js', import.meta.url).pathname;
 
@@ -18,8 +18,13 @@ export interface Round {
   peakBytes: number | undefined;
 }
 
-/** All three in one memory cgroup, as in a container with a limit. */
-export async function containerRound(budget: number, dir: string, show: (line: string) => void): Promise<Round> {
+/** All three in one memory cgroup, as in a container with a limit. `projects`: as `prepareProjects` made them. */
+export async function containerRound(
+  budget: number,
+  projects: string,
+  dir: string,
+  show: (line: string) => void,
+): Promise<Round> {
   const root = await openRoot({ name: 'agentcgroup-demo' });
   if (!root.enabled.includes('memory')) {
     root.cgroup.tryRemove();
@@ -33,7 +38,7 @@ export async function containerRound(budget: number, dir: string, show: (line: s
     const agents = await Promise.all(
       AGENTS.map((agent) => {
         const log = join(dir, `${agent}.ndjson`);
-        return runToEnd(agent, [...enter, ...agentCommand(agent, prepareProject(agent, dir), log)], log, show);
+        return runToEnd(agent, [...enter, ...agentCommand(agent, copyProject(agent, projects, dir), log)], log, show);
       }),
     );
     const oomKills = container.read('memory.events')?.oomKill ?? 0;
@@ -48,6 +53,7 @@ export async function containerRound(budget: number, dir: string, show: (line: s
 export async function controlledRound(
   budget: number,
   perSession: number,
+  projects: string,
   dir: string,
   show: (line: string) => void,
 ): Promise<Round> {
@@ -55,7 +61,9 @@ export async function controlledRound(
   const paths = daemonPaths({ runDir, traceDir: join(dir, 'traces') });
   // an emulated processor takes longer to verify the BPF programs than the demo takes
   const tier = process.env.AGENTCGROUP_LAB ? ['--tier', 'cgroup'] : [];
-  const keeper = new DaemonKeeper(paths, ['--memory', String(budget), ...tier], (text) => show(`agentcgroup: ${text}`));
+  // and on a slow machine the agents take longer to come than a daemon waits for them by default
+  const extra = ['--memory', String(budget), '--idle-exit', '600', ...tier];
+  const keeper = new DaemonKeeper(paths, extra, (text) => show(`agentcgroup: ${text}`));
   try {
     const health = await keeper.ensure();
     for (const note of health.notes) show(`agentcgroup: ${note}`);
@@ -74,7 +82,12 @@ export async function controlledRound(
           runDir,
           '--quiet',
         ];
-        return runToEnd(agent, [...run, '--', ...agentCommand(agent, prepareProject(agent, dir), log)], log, show);
+        return runToEnd(
+          agent,
+          [...run, '--', ...agentCommand(agent, copyProject(agent, projects, dir), log)],
+          log,
+          show,
+        );
       }),
     );
     const traces = await readTraces(paths.traceDir);

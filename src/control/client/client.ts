@@ -1,4 +1,3 @@
-import { request } from 'node:http';
 import {
   AcgError,
   type CallAnnouncement,
@@ -12,6 +11,9 @@ import {
   type SessionRequest,
   type SessionStatus,
 } from '../../model/index.ts';
+
+// not by import: that makes all exports of node:http at once, among them a WebSocket, which loads an HTTP client of its own
+const { request } = process.getBuiltinModule('node:http');
 
 /** A client of the daemon's API on its Unix socket. Every method throws AcgError; ACG_NO_DAEMON when nobody answers. */
 export class DaemonClient {

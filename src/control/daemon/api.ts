@@ -1,5 +1,5 @@
 import { chmod, rm } from 'node:fs/promises';
-import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyServerOptions } from 'fastify';
 import {
   jsonSchemaTransform,
   serializerCompiler,
@@ -41,11 +41,17 @@ const SessionEnd = z.object({
   signal: z.string().max(32).nullable().optional(),
 });
 
+/**
+ * zod in the place of fastify's own compilers, said early enough that those are not even loaded: that is most of a start. The
+ * types know only makers of fastify's own.
+ */
+const schemaController = {
+  compilersFactory: { buildValidator: () => validatorCompiler, buildSerializer: () => serializerCompiler },
+} as unknown as NonNullable<FastifyServerOptions['schemaController']>;
+
 /** The HTTP API, documented at /v1/openapi.json. Not listening yet: see `listen`. */
 export function buildApi(sources: ApiSources): FastifyInstance {
-  const app = fastify({ loggerInstance: sources.log, bodyLimit: 4 * 2 ** 20 });
-  app.setValidatorCompiler(validatorCompiler);
-  app.setSerializerCompiler(serializerCompiler);
+  const app = fastify({ loggerInstance: sources.log, bodyLimit: 4 * 2 ** 20, schemaController });
   app.setErrorHandler((error, request, reply) => {
     const e = toAcgError(error);
     if (e.status >= 500) request.log.error({ err: error }, `${request.method} ${request.url}`);
@@ -67,9 +73,7 @@ export function buildApi(sources: ApiSources): FastifyInstance {
 /** The OpenAPI document, made when it is first asked for: what makes it takes as long to load as all the rest of the daemon. */
 async function describe(sources: ApiSources): Promise<unknown> {
   const { default: swagger } = await import('@fastify/swagger');
-  const app = fastify();
-  app.setValidatorCompiler(validatorCompiler);
-  app.setSerializerCompiler(serializerCompiler);
+  const app = fastify({ schemaController });
   await app.register(swagger, {
     openapi: {
       info: { title: 'agentcgroup', version: sources.version, description: 'Sessions and tool calls of this node.' },

@@ -1,5 +1,5 @@
-import { request } from 'node:http';
-
+// not by import: that makes all exports of node:http at once, among them a WebSocket, which loads an HTTP client of its own
+const { request } = process.getBuiltinModule('node:http');
 /**
  * How a hook asks the daemon. Not the client that others use: a hook stands in the way of every call of the agent, so it loads
  * nothing, waits no longer than this, and has no errors: what cannot be asked is not known.
