@@ -69,7 +69,7 @@ function points(table: Table, m: Measure, id: string): Figure {
           {
             type: 'scatter',
             symbolSize: 9,
-            itemStyle: { color: colourOf(0), opacity: 0.45 },
+            itemStyle: { color: colourOf(0), opacity: 0.7 },
             data: own.flatMap((c, i) => c.values.map((v) => [v.value, i])),
           },
           ...own.flatMap((c, i) =>

@@ -119,7 +119,7 @@ export const measures: readonly Measure[] = [
     title: 'Growth latency, 95th percentile',
     unit: 'ms per MiB',
     better: 'less',
-    definition: `the same; only runs with the 59 steps or more that a 95th percentile takes`,
+    definition: `wall time of a growth step of 1 MiB, ${whose}; per run, of runs with the 59 steps or more that a 95th percentile takes`,
     of: growth(0.95),
   },
   {
@@ -127,7 +127,7 @@ export const measures: readonly Measure[] = [
     title: 'Growth latency, 99th percentile',
     unit: 'ms per MiB',
     better: 'less',
-    definition: `the same; only runs with 299 steps or more: with fewer it would be the maximum`,
+    definition: `wall time of a growth step of 1 MiB, ${whose}; per run, of runs with 299 steps or more: with fewer it would be the maximum`,
     of: growth(0.99),
   },
   {
@@ -143,7 +143,7 @@ export const measures: readonly Measure[] = [
     title: 'Longest pause of LOW',
     unit: 's',
     better: 'less',
-    definition: 'the same of the LOW calls',
+    definition: 'longest time a LOW call stood still or waited to begin, in the run',
     of: plain((m) => (m.lowLongestPauseMs === null ? null : m.lowLongestPauseMs / 1000)),
   },
   {

@@ -164,7 +164,7 @@ function densityTable(study: FleetStudy): string {
     ['On the node', 'Sessions', 'times one limit for all', 'times own peaks', ''],
     study.densities.map((d) => [
       esc(d.arm),
-      d.sessions === null ? 'none' : String(d.sessions),
+      d.sessions === null ? 'not even the fewest' : String(d.sessions),
       shown(d.timesOneForAll),
       shown(d.timesOwn),
       `<small>${esc(armTexts[d.arm])}</small>`,

@@ -1,0 +1,80 @@
+import { spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+const bin = resolve(import.meta.dirname, '../../bin/agentcgroup.js');
+let dir: string;
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'agentcgroup-simulate-test-'));
+});
+afterAll(async () => {
+  await rm(dir, { recursive: true, force: true });
+});
+
+function run(...args: string[]): Promise<{ status: number | null; out: string; err: string }> {
+  const child = spawn(process.execPath, [bin, 'simulate', ...args], { cwd: dir, timeout: 90_000 });
+  let out = '';
+  let err = '';
+  child.stdout.on('data', (d) => {
+    out += d;
+  });
+  child.stderr.on('data', (d) => {
+    err += d;
+  });
+  return new Promise((done) => child.on('close', (status) => done({ status, out, err })));
+}
+
+const small = ['--node-memory', '4g', '--replicates', '1', '--no-validate', '--nodes', '1', '--sessions', '6'];
+
+test('one document with --json, the shapes kept, and the same again from them on another number of threads', async () => {
+  const args = [...small, '--per-node', '4', '--arms', 'none,agentcgroup', '--placements', 'risk:agentcgroup'];
+  const first = await run(...args, '--json', '--save-shapes', 'shapes.json', '--workers', '1');
+  expect(first.err).toBe('');
+  expect(first.status).toBe(0);
+  const found = JSON.parse(first.out);
+  expect(found.density.map((r: { arm: string }) => r.arm)).toEqual(['none', 'agentcgroup']);
+  expect(found.fleet[0].sessions).toBe(6);
+  expect(found.basis.cpus).toBeNull();
+  expect(found.command).toMatch(/^agentcgroup simulate --node-memory 4g/);
+  const again = JSON.parse((await run(...args, '--json', '--shapes', 'shapes.json', '--workers', '0')).out);
+  expect(again.density).toEqual(found.density);
+  expect(again.fleet).toEqual(found.fleet);
+}, 120_000);
+
+test.each([
+  [['--arms', 'nobody'], 64, 'no arm "nobody"'],
+  [['--load', 'much'], 64, '--load'],
+  [['--placements', 'risk'], 64, 'no arm ""'],
+  [['--shapes', 'bad.json'], 78, 'bad.json'],
+  [['nothing-here'], 65, 'nothing-here'],
+] as const)(
+  '%j ends with %i',
+  async (args, status, text) => {
+    await writeFile(join(dir, 'bad.json'), '{"version": 2}');
+    const found = await run(...args);
+    expect(found.status).toBe(status);
+    expect(found.err).toContain(text);
+    expect(found.out).toBe('');
+  },
+  60_000,
+);
+
+test('a report is written', async () => {
+  const { status, out, err } = await run(
+    ...small,
+    '--per-node',
+    '3',
+    '--arms',
+    'agentcgroup',
+    '--no-fleet',
+    '--out',
+    'report',
+  );
+  expect(status).toBe(0);
+  expect(out).toContain('By arithmetic a node of 4 GiB holds');
+  expect(err).toContain(join('report', 'report.html'));
+  expect(await readFile(join(dir, 'report/report.html'), 'utf8')).toContain('<svg');
+}, 120_000);
