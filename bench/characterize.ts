@@ -2,11 +2,11 @@
  * Time and peak memory of `agentcgroup characterize` for the public data set, and for 10 and 100 copies of it.
  * Usage: node bench/characterize.ts [copies...]   (default 1 10 100; the data set at AGENTCGROUP_SHARED or ../shared)
  */
-import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, stat, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { command } from './command.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const traces = join(process.env.AGENTCGROUP_SHARED ?? resolve(root, '../shared'), 'traces');
@@ -41,35 +41,10 @@ async function measure(n: number): Promise<Run> {
   try {
     await copies(n, join(dir, 'traces'));
     const out = join(dir, 'report');
-    const start = performance.now();
-    const child = spawn(
-      process.execPath,
-      [join(root, 'bin/agentcgroup.js'), 'characterize', ...sets.map((s) => join(dir, 'traces', s)), '--out', out],
-      {
-        stdio: ['ignore', 'ignore', 'pipe'],
-      },
-    );
-    let errors = '';
-    child.stderr.on('data', (d) => {
-      errors += d;
-    });
-    let peakMb = 0;
-    let ticks = 0;
-    const watch = setInterval(async () => {
-      const status = await readFile(`/proc/${child.pid}/status`, 'utf8').catch(() => '');
-      peakMb = Math.max(peakMb, Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024);
-      const fields = (await readFile(`/proc/${child.pid}/stat`, 'utf8').catch(() => '')).split(') ')[1]?.split(' ');
-      if (fields) ticks = Math.max(ticks, Number(fields[11]) + Number(fields[12]));
-    }, 50);
-    const code = await new Promise((done) => child.on('close', done));
-    clearInterval(watch);
-    if (code !== 0) throw new Error(`characterize ended with ${code}: ${errors.slice(-2000)}`);
+    const { err, ...taken } = await command(['characterize', ...sets.map((s) => join(dir, 'traces', s)), '--out', out]);
     return {
-      seconds: (performance.now() - start) / 1000,
-      // USER_HZ is 100 on every architecture Node runs on
-      cpuSeconds: ticks / 100,
-      peakMb,
-      sessions: Number(/(\d+) of \d+ sessions/.exec(errors)?.[1] ?? 0),
+      ...taken,
+      sessions: Number(/(\d+) of \d+ sessions/.exec(err)?.[1] ?? 0),
       reportMb: (await stat(join(out, 'report.html'))).size / 1e6,
     };
   } finally {

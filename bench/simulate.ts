@@ -2,48 +2,22 @@
  * Time and peak memory of a fleet of 1,000 nodes and 100,000 sessions under the policy, and of the same under no control.
  * Usage: node bench/simulate.ts [nodes] [sessions] [traces...]   (default 1000 100000 and the example set)
  */
-import { spawn } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { join, resolve } from 'node:path';
+import { command } from './command.ts';
 
-const root = resolve(import.meta.dirname, '..');
 const [nodes = '1000', sessions = '100000', ...traces] = process.argv.slice(2);
 
-interface Run {
-  seconds: number;
-  cpuSeconds: number;
-  peakMb: number;
-  fleet: { sessions: number; calls: number; agentsLostCount: number; high: number }[];
+interface Fleet {
+  sessions: number;
+  calls: number;
+  agentsLostCount: number;
+  high: number;
 }
 
-async function measure(placement: string): Promise<Run> {
-  const start = performance.now();
-  const child = spawn(
-    process.execPath,
-    [
-      ...[join(root, 'bin/agentcgroup.js'), 'simulate', ...traces, '--nodes', nodes, '--sessions', sessions],
-      ...['--node-memory', '8g', '--no-density', '--placements', placement, '--json'],
-    ],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  );
-  let out = '';
-  child.stdout.on('data', (d) => {
-    out += d;
-  });
-  let peakMb = 0;
-  let ticks = 0;
-  const watch = setInterval(async () => {
-    const status = await readFile(`/proc/${child.pid}/status`, 'utf8').catch(() => '');
-    peakMb = Math.max(peakMb, Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024);
-    const fields = (await readFile(`/proc/${child.pid}/stat`, 'utf8').catch(() => '')).split(') ')[1]?.split(' ');
-    if (fields) ticks = Math.max(ticks, Number(fields[11]) + Number(fields[12]));
-  }, 100);
-  const code = await new Promise((done) => child.on('close', done));
-  clearInterval(watch);
-  if (code !== 0) throw new Error(`simulate ended with ${code}`);
-  // USER_HZ is 100 on every architecture Node runs on
-  return { seconds: (performance.now() - start) / 1000, cpuSeconds: ticks / 100, peakMb, fleet: JSON.parse(out).fleet };
+async function measure(placement: string) {
+  const fleet = ['--nodes', nodes, '--sessions', sessions, '--node-memory', '8g', '--placements', placement];
+  const taken = await command(['simulate', ...traces, ...fleet, '--no-density', '--json'], { progress: true });
+  return { ...taken, fleet: JSON.parse(taken.out).fleet as Fleet[] };
 }
 
 console.log(`${nodes} nodes, ${sessions} sessions, ${availableParallelism()} processors`);
