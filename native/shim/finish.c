@@ -56,7 +56,7 @@ static bool close_call(struct call *call, int status, const struct rusage *usage
   while (receive_by(call, deadline, &reply)) {
     if (reply.type == ACG_RESUMED) continue;
     if (reply.type == ACG_CLOSED) {
-      say(reply.text, reply.text_length);
+      say_feedback(reply.text, reply.text_length);
       return true;
     }
     daemon_hang_up(&call->daemon);  // an ERROR: this daemon does not know the call, perhaps not yet

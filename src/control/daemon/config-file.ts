@@ -36,12 +36,12 @@ export function mergeConfig(base: YamlMap, over: YamlMap): YamlMap {
   return merged;
 }
 
-function readYaml(file: string): YamlMap {
-  const text = readFileSync(file, 'utf8');
+/** Reads the text of one file, named `file` in errors: total over all strings, a map or ACG_CONFIG. */
+export function readConfigText(text: string, file: string): YamlMap {
   if (text.length > MAX_BYTES) throw new AcgError('ACG_CONFIG', `${file}: larger than 1 MiB`);
   // read only when there is a file: most daemons start without one, and its many modules take their time
   const { parseDocument } = require('yaml') as typeof import('yaml');
-  const document = parseDocument(text, { prettyErrors: true, uniqueKeys: true });
+  const document = parseDocument(text, { prettyErrors: true, uniqueKeys: true, stringKeys: true });
   const [problem] = document.errors;
   if (problem) throw new AcgError('ACG_CONFIG', `${file}: ${problem.message.split('\n')[0]}`);
   let value: unknown;
@@ -79,7 +79,7 @@ export function loadConfig(file?: string): LoadedConfig {
   let written: YamlMap = {};
   for (const path of [main, ...dropIns(main)]) {
     try {
-      written = mergeConfig(written, readYaml(path));
+      written = mergeConfig(written, readConfigText(readFileSync(path, 'utf8'), path));
       files.push(path);
     } catch (error) {
       if (error instanceof AcgError) throw error;

@@ -219,7 +219,7 @@ export class Engine {
         environmentHint: request.env[HINT_VARIABLE],
         cwd: request.cwd,
         via: 'shim',
-        feedbackAs: request.env.AGENTCGROUP_FEEDBACK === 'json' ? 'json' : undefined,
+        feedbackAs: /^json(:\d{1,4})?$/.test(request.env.AGENTCGROUP_FEEDBACK ?? '') ? 'json' : undefined,
         holder: shim,
       },
       signal,

