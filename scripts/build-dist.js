@@ -38,6 +38,8 @@ async function bundleForLab(cli) {
       rollupOptions: { output: { entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js' } },
     },
   });
+  // read from beside the module that needs them, which is a chunk here
+  for (const list of ['packages.json', 'kernel-packages.json']) cpSync(join('src/lab', list), join(cli, 'lab', list));
 }
 
 /** Has the code of what a demo starts compiled, into the cache that bin/agentcgroup.js uses, which guests can read. */

@@ -276,7 +276,10 @@ const rows: { [T in PolicyEvent['type']]: (d: Draft, e: Of<T>) => void } = {
     for (const s of Object.values(d.state.sessions))
       s.priority = boundedPriority(d.state.tenants[s.tenant]!.priority, s.priority);
   },
-  timer() {},
+  timer(d) {
+    // it may come a moment before its time: then it is asked for again
+    d.state.wakeAt = null;
+  },
 };
 
 /** Takes an event into the draft. Events about what is not known (any more) are ignored: they race with ends. */
