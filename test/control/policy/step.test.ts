@@ -245,6 +245,15 @@ test('a fork bomb is killed at its call; one brush with the limit is not', () =>
   expect(actions.filter((a) => a.type === 'kill')).toEqual([{ type: 'kill', call: 'bomb', reason: 'pids' }]);
 });
 
+test('a timer that comes a moment before its time is asked for again', () => {
+  begin({ call: { timeLimit: '10s' } });
+  session('s');
+  start('c', 's');
+  const { wakeAt } = state;
+  expect(tell({ type: 'timer' }, wakeAt! - now - 0.5)).toContainEqual({ type: 'wake', at: wakeAt });
+  expect(types(tell({ type: 'timer' }, 0.5))).toContain('kill');
+});
+
 test('time limits end a call, and what it left in the background', () => {
   begin({ call: { timeLimit: '10s', backgroundLimit: '5s' } });
   session('s');

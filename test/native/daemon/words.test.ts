@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import type { CallRecord } from '../../../src/model/index.ts';
 import { cannotRun, cgroup2Mount } from '../scratch.ts';
 import { TestDaemon } from './harness.ts';
@@ -47,8 +48,11 @@ describe.skipIf(cannotRun)(`words both ways${cannotRun ? ` (${cannotRun})` : ''}
   });
 
   test('down: a line for the model on stderr, the same as JSON there or on a descriptor of its own', async () => {
-    writeFileSync('/tmp/acg-words.yaml', 'call: { timeLimit: 300ms }\n');
-    await using daemon = await TestDaemon.start(cgroup2Mount()!, ['--config', '/tmp/acg-words.yaml']);
+    const folder = mkdtempSync(join(tmpdir(), 'acg-words-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const config = join(folder, 'agentcgroup.yaml');
+    writeFileSync(config, 'call: { timeLimit: 300ms }\n');
+    await using daemon = await TestDaemon.start(cgroup2Mount()!, ['--config', config]);
     const slow = 'echo own >&2; sleep 60';
     const { came, calls } = run(daemon, [
       [slow, {}],
