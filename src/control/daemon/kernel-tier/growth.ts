@@ -2,6 +2,8 @@ import { formatDuration, formatSize } from '../../../model/index.ts';
 import type { Governor } from '../../kernel/index.ts';
 import type { GrowthBudget, GuardBudget } from '../../policy/index.ts';
 
+/** What is asked of the governor. */
+type Keeper = Pick<Governor, 'limit' | 'forget' | 'seen' | 'guard' | 'limited'>;
 type Report = (error: unknown, doing: string) => void;
 
 interface Held {
@@ -27,7 +29,7 @@ const GUARD_STEP = 2 ** 20;
  * same words then go into cgroup files.
  */
 export class Growth {
-  #governor: Governor | undefined;
+  #governor: Keeper | undefined;
   #growthOf: (cgroup: number) => number | undefined = () => undefined;
   readonly #entries = new Map<string, Entry>();
   #guard: GuardBudget | undefined;
@@ -46,7 +48,7 @@ export class Growth {
    * From now on this governor keeps what is set here, which starts empty; without one nobody does. `growthOf` gives the growth
    * of a cgroup as the monitor measured it, bytes per second.
    */
-  use(governor: Governor | undefined, growthOf: (cgroup: number) => number | undefined = () => undefined): void {
+  use(governor: Keeper | undefined, growthOf: (cgroup: number) => number | undefined = () => undefined): void {
     for (const entry of this.#entries.values()) {
       entry.carried = this.#held(entry);
       entry.budget = undefined;
@@ -74,7 +76,7 @@ export class Growth {
   }
 
   /** A new target, with what an earlier daemon's budget did to it. */
-  #enter(cgroup: number, governor: Governor): Entry {
+  #enter(cgroup: number, governor: Keeper): Entry {
     const { holds, heldMs } = governor.seen(cgroup) ?? { holds: 0, heldMs: 0 };
     return { cgroup, budget: undefined, carried: { holds, heldMs }, mark: { holds, heldMs } };
   }
