@@ -7,7 +7,15 @@ import {
   type Tier,
   type TierChoice,
 } from '../../../model/index.ts';
-import { epochMs, type HeadroomEvent, missingPrivilege, type SchedulerExit, unloadAll } from '../../kernel/index.ts';
+import {
+  defaultPinRoot,
+  epochMs,
+  type HeadroomEvent,
+  isKept,
+  missingPrivilege,
+  type SchedulerExit,
+  unloadAll,
+} from '../../kernel/index.ts';
 import type { Engine } from '../engine.ts';
 import { holdAlone } from '../lock.ts';
 import { type Hands, Heard } from './heard.ts';
@@ -88,10 +96,11 @@ export class KernelTier {
   }
 
   async #apply(tier: TierChoice, scheduler: SchedulerChoice): Promise<void> {
-    const same = this.#wanted?.tier === tier && this.#wanted.scheduler === scheduler;
-    if (same && this.#programs) return;
+    const serves = tier !== 'cgroup' && this.#programs && this.#wanted?.scheduler === scheduler;
     this.#wanted = { tier, scheduler };
-    await this.#unload(tier === 'cgroup' ? 'the tier is set to cgroup' : 'another scheduler mode is wanted');
+    if (serves) return;
+    await this.#unload('another scheduler mode is wanted');
+    this.#why = 'the tier is set to cgroup';
     const missing = missingPrivilege();
     if (missing) this.#why = missing;
     else if (await this.#hold()) {
@@ -113,10 +122,14 @@ export class KernelTier {
     }
   }
 
-  /** An earlier daemon may have left programs that would go on enforcing. */
+  /** An earlier daemon may have left programs that would go on enforcing. Whoever wants the programs can have them then. */
   async #cleanUp(): Promise<void> {
-    const { removed } = await unloadAll();
-    if (removed.loaded.length > 0) this.#options.log.info('took out the BPF programs that an earlier daemon left');
+    if (!isKept(defaultPinRoot)) {
+      const { removed } = await unloadAll();
+      if (removed.loaded.length > 0) this.#options.log.info('took out the BPF programs that an earlier daemon left');
+    }
+    this.#alone?.close();
+    this.#alone = undefined;
   }
 
   #load(scheduler: SchedulerChoice): void {
