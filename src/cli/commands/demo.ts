@@ -76,13 +76,14 @@ async function here(budget: number, out: string, quiet: boolean | undefined): Pr
 async function inLab(options: Options, out: string): Promise<Round[]> {
   const { runInLab, SHARE_PATH } = await import('../../lab/index.ts');
   const story = options.json ? process.stderr : process.stdout;
-  const path = process.env.PATH ?? '';
+  const { PATH = '', XDG_CACHE_HOME } = process.env;
   const { exitCode } = await runInLab({
     argv: [process.execPath, process.argv[1]!, 'demo', '--here', '--budget', options.budget, '--out', SHARE_PATH],
     memoryBytes: 3 * 2 ** 30,
     timeoutMs: 15 * 60_000,
     share: out,
-    env: { PATH: path },
+    // where the compiled code is kept
+    env: { PATH, ...(XDG_CACHE_HOME && { XDG_CACHE_HOME }) },
     onStdout: (chunk) => void story.write(chunk),
     onStderr: (chunk) => void process.stderr.write(chunk),
   });
