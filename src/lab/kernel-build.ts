@@ -154,7 +154,8 @@ async function install(
 ): Promise<void> {
   const made = `${target}.new`;
   await rm(made, { recursive: true, force: true });
-  await mkdir(made);
+  // no modules; the guest sees this in place of the host's
+  await mkdir(join(made, 'lib/modules'), { recursive: true });
   // QEMU boots the ELF through its PVH entry; what only a debugger reads stays with the objects
   await execute('objcopy', ['--strip-all', join(objects, 'vmlinux'), join(made, 'vmlinux')]);
   const record: KernelRecord = {
