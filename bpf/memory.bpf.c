@@ -86,49 +86,63 @@ static __always_inline __u32 band_counts(const struct acg_guard *guard)
 	return ((clear - headroom) << 8) / (clear - low);
 }
 
+enum look { LOOK_UP, LOOK_ENOUGH, LOOK_NOBODY };
+
+/*
+ * What one cgroup on the way up has to say. A global function, which the verifier looks at once: inlined it would follow every
+ * value that `l` can have on every level.
+ */
+__noinline int look_at(__u64 id, __u64 usage, struct levels *l, __u64 now)
+{
+	struct acg_rate *rate = bpf_map_lookup_elem(&acg_rates, &id);
+	__u32 zero = 0;
+	struct acg_guard *guard = bpf_map_lookup_elem(&acg_guard, &zero);
+
+	if (!l)
+		return LOOK_NOBODY;
+	if (rate) {
+		__u64 more;
+
+		if (rate->flags & ACG_RATE_RELEASED)
+			return LOOK_NOBODY;
+		if (!l->found) {
+			if (!(rate->flags & ACG_RATE_CALL))
+				return LOOK_NOBODY; /* an agent leaf, or something else that is never delayed */
+			l->priority = rate->priority;
+			l->first = id;
+		}
+		more = growth_wait(id, usage, now);
+		/*
+		 * A call's band says who has to wait when somebody has to. A pace from the first byte on, and what a limit stands
+		 * above, is to be kept in any case.
+		 */
+		if (!l->found && rate->soft)
+			l->band_ns = more;
+		else if (more > l->wait_ns)
+			l->wait_ns = more;
+		l->found++;
+	}
+	if (!guard || guard->cgroup != id)
+		return LOOK_UP;
+	l->tripped = guard_look(usage, now) && l->found && l->priority == ACG_PRIORITY_LOW;
+	l->counts = band_counts(guard);
+	return LOOK_ENOUGH;
+}
+
 /* Goes up from the charged cgroup. False: nobody is delayed here. */
 static __always_inline bool look_up(struct page_counter *counter, struct levels *l, __u64 now)
 {
-	__u32 zero = 0;
-	struct acg_guard *guard = bpf_map_lookup_elem(&acg_guard, &zero);
 	int i;
 
 	bpf_for(i, 0, LEVELS_MAX) {
-		struct mem_cgroup *memcg;
-		struct acg_rate *rate;
-		__u64 id, usage;
+		struct mem_cgroup *memcg =
+			bpf_core_cast((void *)counter - bpf_core_field_offset(struct mem_cgroup, memory), struct mem_cgroup);
+		int look = look_at(memcg->css.cgroup->kn->id, (__u64)memcg->memory.usage.counter * acg_page_size, l, now);
 
-		memcg = bpf_core_cast((void *)counter - bpf_core_field_offset(struct mem_cgroup, memory), struct mem_cgroup);
-		id = memcg->css.cgroup->kn->id;
-		usage = (__u64)memcg->memory.usage.counter * acg_page_size;
-		rate = bpf_map_lookup_elem(&acg_rates, &id);
-		if (rate) {
-			__u64 more;
-
-			if (rate->flags & ACG_RATE_RELEASED)
-				return false;
-			if (!l->found) {
-				if (!(rate->flags & ACG_RATE_CALL))
-					return false; /* an agent leaf, or something else that is never delayed */
-				l->priority = rate->priority;
-				l->first = id;
-			}
-			more = growth_wait(id, usage, now);
-			/* a call's band says who has to wait when somebody has to; a pace from the first byte on, and what a limit stands
-			   above, is to be kept in any case */
-			if (!l->found && rate->soft)
-				l->band_ns = more;
-			else if (more > l->wait_ns)
-				l->wait_ns = more;
-			l->found++;
-		}
-		if (guard && guard->cgroup == id) {
-			l->tripped = guard_look(usage, now) && l->found && l->priority == ACG_PRIORITY_LOW;
-			l->counts = band_counts(guard);
-			break;
-		}
+		if (look == LOOK_NOBODY)
+			return false;
 		counter = memcg->memory.parent;
-		if (!counter)
+		if (look == LOOK_ENOUGH || !counter)
 			break;
 	}
 	return l->found;
