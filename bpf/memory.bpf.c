@@ -67,18 +67,23 @@ extern unsigned long bpf_mem_cgroup_page_state(struct mem_cgroup *memcg, int idx
 /* What one charged cgroup and those above it have to say. */
 struct levels {
 	__u64 wait_ns;	/* longest a budget demands that counts whatever the headroom */
-	__u64 band_ns;	/* what the call's band demands, */
+	__u64 band_ns;	/* what the call's band demands with so little headroom */
 	__u64 first;	/* id of the call */
 	__u32 found;	/* levels with a budget */
 	__u32 priority; /* the call's */
 	__u32 tripped;	/* the guard, and it is low priority */
-	__u32 counts;	/* and in how far, in 256ths: none at the guard's clear or more headroom, all at low or less, or without it */
 };
 
+/* In how far a band counts, in 256ths: not at all with the guard's clear or more left, in full with low or less, or without it. */
 static __always_inline __u32 band_counts(const struct acg_guard *guard)
 {
-	__u64 headroom = guard->headroom, low = guard->low, clear = guard->clear;
+	__u64 headroom, low, clear;
 
+	if (!guard || !guard->cgroup)
+		return 256;
+	headroom = guard->headroom; /* at the last charge: it is looked at further up */
+	low = guard->low;
+	clear = guard->clear;
 	if (headroom >= clear)
 		return 0;
 	if (headroom <= low || clear <= low)
@@ -116,16 +121,21 @@ __noinline int look_at(__u64 id, __u64 usage, struct levels *l, __u64 now)
 		 * A call's band says who has to wait when somebody has to. A pace from the first byte on, and what a limit stands
 		 * above, is to be kept in any case.
 		 */
-		if (!l->found && rate->soft)
-			l->band_ns = more;
-		else if (more > l->wait_ns)
+		if (!l->found && rate->soft) {
+			__u32 counts = band_counts(guard);
+			struct acg_growth *growth = bpf_map_lookup_elem(&acg_growth, &id);
+
+			l->band_ns = (more >> 8) * counts;
+			/* what nobody has to wait for is no debt either, or it would only be waited for later */
+			if (growth && more && usage > growth->allowed)
+				growth->allowed += ((usage - growth->allowed) * (256 - counts)) >> 8;
+		} else if (more > l->wait_ns)
 			l->wait_ns = more;
 		l->found++;
 	}
 	if (!guard || guard->cgroup != id)
 		return LOOK_UP;
 	l->tripped = guard_look(usage, now) && l->found && l->priority == ACG_PRIORITY_LOW;
-	l->counts = band_counts(guard);
 	return LOOK_ENOUGH;
 }
 
@@ -171,7 +181,7 @@ static __always_inline bool spend(__u32 ms, __u32 pages, __u64 now)
 SEC("struct_ops/memcg_charged")
 unsigned int BPF_PROG(acg_charged, struct mem_cgroup *memcg, unsigned int pages)
 {
-	struct levels l = { .counts = 256 };
+	struct levels l = {};
 	struct acg_governor *counts = governor();
 	__u64 now = bpf_ktime_get_ns(), ms;
 	struct acg_growth *growth;
@@ -181,10 +191,7 @@ unsigned int BPF_PROG(acg_charged, struct mem_cgroup *memcg, unsigned int pages)
 	counts->charges++;
 	if (!look_up(&memcg->memory, &l, now))
 		return 0;
-	ms = (l.band_ns >> 8) * l.counts;
-	if (ms < l.wait_ns)
-		ms = l.wait_ns;
-	ms = (ms + MSEC - 1) / MSEC;
+	ms = ((l.band_ns > l.wait_ns ? l.band_ns : l.wait_ns) + MSEC - 1) / MSEC;
 	if (l.tripped && ms < GUARD_DELAY_MS)
 		ms = GUARD_DELAY_MS;
 	if (!ms)

@@ -139,16 +139,29 @@ static struct acg_protection protected(void)
 	return sum;
 }
 
-/* Two sessions with a call each that maps 24 MiB of files. One runs, or is too large for its bound, or neither runs. */
+static void hold(void *arg)
+{
+	struct grow g = { .mib = *(size_t *)arg };
+
+	grow(&g);
+	pause();
+}
+
+/*
+ * Two sessions with a call each that has 24 MiB; reclaim wants 16 MiB. The first one's call runs, or the session is over its
+ * bound, or none runs, or one runs but has nothing except file pages that nobody has been seen using.
+ */
 static void needs(void)
 {
-	enum { IDLE, RUNNING, OVER, HOWS };
+	enum { IDLE, RUNNING, OVER, COLD, HOWS };
+	static size_t mib = 24;
 	int how;
 
 	for (how = 0; how < HOWS; how++) {
-		struct range a = { getenv("BIG_FILE"), 0, 24 * MIB }, b = { a.file, 24 * MIB, 24 * MIB };
+		struct range a = { getenv("BIG_FILE"), 0, 24 * MIB };
 		__u64 mine = group("ten/mine"), other = group("ten/other");
-		struct acg_need need = { .most = how == OVER ? 4 * MIB : 256 * MIB, .running = how != IDLE }, idle = { .most = 256 * MIB };
+		struct acg_need need = { .most = how == OVER ? 4 * MIB : 256 * MIB, .running = how != IDLE };
+		struct acg_need idle = { .most = 256 * MIB };
 		struct acg_protection before = protected(), after;
 		double had_a, had_b;
 		pid_t one, two;
@@ -157,8 +170,8 @@ static void needs(void)
 		group("ten/other/call");
 		bpf_map_update_elem(map("acg_needs"), &mine, &need, BPF_ANY);
 		bpf_map_update_elem(map("acg_needs"), &other, &idle, BPF_ANY);
-		one = child("ten/mine/call", 0, cache, &a);
-		two = child("ten/other/call", 0, cache, &b);
+		one = how == COLD ? child("ten/mine/call", 0, cache, &a) : child("ten/mine/call", 0, hold, &mib);
+		two = child("ten/other/call", 0, hold, &mib);
 		nap(3);
 		had_a = memory("ten/mine/call");
 		had_b = memory("ten/other/call");
