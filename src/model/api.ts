@@ -90,7 +90,7 @@ export type CallStatus = z.infer<typeof CallStatus>;
 
 /** A BPF program as the daemon has it. */
 export const ProgramHealth = z.object({
-  program: z.enum(['monitor', 'scheduler', 'governor']),
+  program: z.enum(['monitor', 'scheduler', 'governor', 'memory']),
   on: z.boolean(),
   /** Found pinned: an earlier daemon loaded it. */
   reopened: z.boolean().optional(),

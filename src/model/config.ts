@@ -21,6 +21,10 @@ export type TierChoice = z.infer<typeof TierChoice>;
 export const SchedulerChoice = z.enum(['full', 'partial', 'off']);
 export type SchedulerChoice = z.infer<typeof SchedulerChoice>;
 
+/** What keeps calls from growing faster than their budgets. */
+export const MemoryChoice = z.enum(['governor', 'memcg-bpf', 'off']);
+export type MemoryChoice = z.infer<typeof MemoryChoice>;
+
 const SIZE = 'expected a size: bytes, or a number with k, m, g or t, as in 512m or 2G';
 
 const size = z
@@ -234,6 +238,9 @@ export const Config = z.strictObject({
   ),
   scheduler: SchedulerChoice.default('partial').describe(
     'partial: tool calls alone run under our sched_ext scheduler; full: everything on the machine; off: nothing, and growth is throttled by cgroup files',
+  ),
+  memory: MemoryChoice.default('governor').describe(
+    'who holds back what grows too fast. governor: the memory governor in our scheduler; memcg-bpf: memcg_bpf_ops, on a kernel with the patches in kernel/, which also spares from reclaim what a session uses, and the governor where that kernel is not; off: cgroup files',
   ),
   node: NodeConfig.prefault({}),
   tenants: z.record(Name, TenantConfig).prefault({}).describe('by name; a tenant not named here has the defaults'),

@@ -87,7 +87,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   });
   engine.calls.beforeRecord = () => kernel.drain();
   cleanup.defer(() => kernel.close(engine.sessions.size > 0));
-  await kernel.apply(config.tier, config.scheduler);
+  await kernel.apply(config);
   const adoption = await adoptTree(engine, (session) => traces.calls(session), report);
   engine.policy.growth.sweep();
   if (adoption.sessions || adoption.removed.length) log.info(adoption, 'took over what an earlier daemon left');
@@ -118,7 +118,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const reconfigure = () => {
     const again = options.configure();
     engine.policy.send({ type: 'config', config: again });
-    void kernel.apply(again.tier, again.scheduler);
+    void kernel.apply(again);
     return again;
   };
   // read when somebody asks for metrics

@@ -1,4 +1,4 @@
-import { asAcgError, type ProgramHealth, type SchedulerChoice } from '../../../model/index.ts';
+import { asAcgError, type MemoryChoice, type ProgramHealth, type SchedulerChoice } from '../../../model/index.ts';
 import {
   defaultPinRoot,
   type EventStream,
@@ -6,6 +6,7 @@ import {
   isKept,
   type KernelEvent,
   type LoadedProgram,
+  Memory,
   Monitor,
   Scheduler,
   unloadAll,
@@ -22,13 +23,15 @@ const SAMPLES = 'charge';
 export class Programs {
   readonly monitor: Monitor | undefined;
   readonly scheduler: Scheduler | undefined;
-  /** Inside the scheduler; in force while that one is in charge. */
+  /** On a kernel with memcg_bpf_ops, when it is wanted: then it keeps the budgets. */
+  readonly memory: Memory | undefined;
+  /** The budgets: those of `memory`, or of the governor inside the scheduler, in force while that one is in charge. */
   readonly governor: Governor | undefined;
   readonly health: ProgramHealth[] = [];
   readonly #events: EventStream | undefined;
 
   /** Loads what loads, or finds it pinned. `root`: the directory of our tree. `take` hears of what happens in it. */
-  constructor(root: string, mode: SchedulerChoice, take: (event: KernelEvent) => void) {
+  constructor(root: string, mode: SchedulerChoice, choice: MemoryChoice, take: (event: KernelEvent) => void) {
     this.monitor = this.#load('monitor', () => {
       const monitor = new Monitor();
       monitor.watch(root);
@@ -44,15 +47,27 @@ export class Programs {
             const scheduler = new Scheduler(mode);
             return [scheduler, scheduler.program];
           });
+    if (choice === 'memcg-bpf')
+      this.memory = this.#load('memory', () => {
+        const memory = new Memory({ cgroup: root });
+        return [memory, memory.program];
+      });
     const charge = this.scheduler?.program.hooks.find((hook) => hook.name === CHARGE);
-    const why = !this.scheduler
-      ? 'it runs inside the scheduler'
-      : charge?.on
-        ? undefined
-        : `no charge hook: ${charge?.why}`;
-    this.governor =
-      why === undefined && this.scheduler ? new Governor(this.scheduler) : this.#without('governor', why ?? '');
-    if (this.governor) this.health.push({ program: 'governor', on: true, hooksOff: [] });
+    const why =
+      choice === 'off'
+        ? 'switched off (memory: off)'
+        : this.memory
+          ? 'memcg_bpf_ops keeps the budgets (memory: memcg-bpf)'
+          : !this.scheduler
+            ? 'it runs inside the scheduler'
+            : charge?.on
+              ? undefined
+              : `no charge hook: ${charge?.why}`;
+    this.governor = this.memory ? new Governor(this.memory) : undefined;
+    if (why === undefined && this.scheduler) {
+      this.governor = new Governor(this.scheduler);
+      this.health.push({ program: 'governor', on: true, hooksOff: [] });
+    } else this.#without('governor', why ?? '');
   }
 
   /** Does the kernel tell of growth, so that nobody has to look all the time? */
@@ -62,11 +77,11 @@ export class Programs {
 
   /** Whether what was loaded is still pinned: `agentcgroup bpf unload` takes the pins away. */
   get pinned(): boolean {
-    return (this.monitor?.program.pinned ?? true) && (this.scheduler?.program.pinned ?? true);
+    return [this.monitor, this.scheduler, this.memory].every((loaded) => loaded?.program.pinned ?? true);
   }
 
   get any(): boolean {
-    return this.monitor !== undefined || this.scheduler !== undefined;
+    return [this.monitor, this.scheduler, this.memory].some((loaded) => loaded !== undefined);
   }
 
   /** Delivers the events that are in the ring now. */
@@ -81,6 +96,7 @@ export class Programs {
   /** Lets go; what is pinned goes on in the kernel. */
   close(): void {
     this.#events?.[Symbol.dispose]();
+    this.memory?.[Symbol.dispose]();
     this.scheduler?.[Symbol.dispose]();
     this.monitor?.[Symbol.dispose]();
   }

@@ -1,12 +1,6 @@
 import type { Server } from 'node:net';
 import type { Logger } from 'pino';
-import {
-  formatSize,
-  type KernelHealth,
-  type SchedulerChoice,
-  type Tier,
-  type TierChoice,
-} from '../../../model/index.ts';
+import { type Config, formatSize, type KernelHealth, type ProgramHealth, type Tier } from '../../../model/index.ts';
 import {
   defaultPinRoot,
   epochMs,
@@ -20,6 +14,7 @@ import type { Engine } from '../engine.ts';
 import { holdAlone } from '../lock.ts';
 import { type Hands, Heard } from './heard.ts';
 import { Programs } from './programs.ts';
+import { Protection } from './protection.ts';
 
 /** How often the scheduler's state and the pins are looked at, milliseconds. */
 const WATCH_MS = 250;
@@ -37,6 +32,9 @@ export interface TierOptions {
   changed(tier: Tier): void;
 }
 
+/** What the configuration has to say about it. */
+export type Choices = Pick<Config, 'tier' | 'scheduler' | 'memory'>;
+
 /**
  * The BPF programs in the daemon's service: finds by doing what this kernel takes, has the policy's budgets kept by the governor,
  * hears the kernel's events, and sees to it that the node is controlled by cgroup files whenever the programs are not in charge.
@@ -45,7 +43,8 @@ export class KernelTier {
   readonly #options: TierOptions;
   readonly #heard: Heard;
   #programs: Programs | undefined;
-  #wanted: { tier: TierChoice; scheduler: SchedulerChoice } | undefined;
+  readonly #protection = new Protection();
+  #wanted: Choices | undefined;
   /** Why there are no programs at all. */
   #why = '';
   #alone: Server | undefined;
@@ -83,8 +82,8 @@ export class KernelTier {
    * Loads or unloads what these choices ask for; asked twice with the same, it looks again for what was taken out meanwhile. What
    * does not load is said in the log and in `health`, and the rest goes on. Never rejects.
    */
-  apply(tier: TierChoice, scheduler: SchedulerChoice): Promise<void> {
-    return this.#inTurn(() => this.#apply(tier, scheduler));
+  apply({ tier, scheduler, memory }: Choices): Promise<void> {
+    return this.#inTurn(() => this.#apply({ tier, scheduler, memory }));
   }
 
   /** One change at a time. */
@@ -95,17 +94,19 @@ export class KernelTier {
     return this.#applying;
   }
 
-  async #apply(tier: TierChoice, scheduler: SchedulerChoice): Promise<void> {
-    const serves = tier !== 'cgroup' && this.#programs && this.#wanted?.scheduler === scheduler;
-    this.#wanted = { tier, scheduler };
+  async #apply(choices: Choices): Promise<void> {
+    const { tier, scheduler, memory } = choices;
+    const same = this.#wanted?.scheduler === scheduler && this.#wanted.memory === memory;
+    const serves = tier !== 'cgroup' && this.#programs && same;
+    this.#wanted = choices;
     if (serves) return;
-    await this.#unload('another scheduler mode is wanted');
+    await this.#unload('other programs are wanted');
     this.#why = 'the tier is set to cgroup';
     const missing = missingPrivilege();
     if (missing) this.#why = missing;
     else if (await this.#hold()) {
       if (tier === 'cgroup') await this.#cleanUp();
-      else this.#load(scheduler);
+      else this.#load(choices);
     }
     this.#say();
     this.#assess();
@@ -132,10 +133,10 @@ export class KernelTier {
     this.#alone = undefined;
   }
 
-  #load(scheduler: SchedulerChoice): void {
+  #load({ scheduler, memory }: Choices): void {
     const { engine } = this.#options;
     this.#why = '';
-    const programs = new Programs(engine.root.cgroup.path, scheduler, (event) => this.#heard.take(event));
+    const programs = new Programs(engine.root.cgroup.path, scheduler, memory, (event) => this.#heard.take(event));
     if (!programs.any) {
       this.#why = programs.health.map(({ program, why }) => `${program}: ${why}`).join('; ');
       programs.close();
@@ -165,8 +166,9 @@ export class KernelTier {
     engine.schedExt = inCharge && this.#wanted?.scheduler === 'partial';
     if (inCharge !== this.#inCharge) this.#chargeSince = performance.now();
     this.#inCharge = inCharge;
-    const governor = inCharge && engine.controllers.has('memory') ? programs?.governor : undefined;
-    const tier = governor ? 'sched-ext' : 'cgroup';
+    const kept = (inCharge || programs?.memory) && engine.controllers.has('memory');
+    const governor = kept ? programs?.governor : undefined;
+    const tier = !governor ? 'cgroup' : programs?.memory ? 'memcg-bpf' : 'sched-ext';
     if (tier === this.#tier && (governor !== undefined) === engine.policy.growth.on) return;
     engine.policy.growth.use(governor, (cgroup) => programs?.monitor?.usage(cgroup)?.growthBytesPerSecond);
     engine.policy.retell();
@@ -186,6 +188,7 @@ export class KernelTier {
         return;
       }
       this.#watchScheduler(programs);
+      this.#protection.update(programs.memory, this.#options.engine);
     } catch (error) {
       this.#options.log.error({ err: error }, 'could not watch the BPF programs');
     }
@@ -250,7 +253,7 @@ export class KernelTier {
 
   health(): KernelHealth {
     const programs = this.#programs;
-    const off = (program: 'monitor' | 'scheduler' | 'governor') => ({
+    const off = (program: ProgramHealth['program']) => ({
       program,
       on: false,
       why: this.#why,
@@ -287,6 +290,11 @@ export class KernelTier {
       notes.push(`tier sched-ext is not to be had: ${this.#why}`);
     for (const { program, on, why } of this.#wanted?.tier === 'sched-ext' ? (this.#programs?.health ?? []) : [])
       if (!on) notes.push(`${program}: ${why}`);
+    const memory = this.#programs?.health.find(({ program }) => program === 'memory');
+    if (memory && !memory.on) {
+      const keeper = this.#tier === 'sched-ext' ? 'the governor keeps' : 'cgroup files keep';
+      notes.push(`memory memcg-bpf is not to be had: ${memory.why}; ${keeper} the budgets`);
+    }
     if (this.#rearmAt !== undefined && this.#exit)
       notes.push(`the scheduler is out: ${this.#exit.reason}${this.#exit.message && ` (${this.#exit.message})`}`);
     return notes;
