@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { report } from './guest.ts';
 import { type Measured, measure } from './measured.ts';
 import { built, debug, kernel } from './patched.ts';
 
@@ -76,5 +77,37 @@ describe.skipIf(!built)(`memory policy on the ${kernel} kernel`, () => {
     expect(cold.had_a).toBeGreaterThan(20);
     expect(cold.cold).toBeGreaterThan(0);
     expect(cold.lost_a).toBeGreaterThan(2);
+  });
+});
+
+describe.skipIf(!built)(`memory policy from TypeScript on the ${kernel} kernel`, () => {
+  // biome-ignore lint/suspicious/noExplicitAny: the guest's own report, taken apart below
+  let r: Record<string, any>;
+  beforeAll(async () => {
+    r = await report('attaching', { kernel });
+  }, 290_000);
+
+  test('it is attached whole, pinned, and found again with what was set', () => {
+    expect(r.has).toBe(true);
+    expect(r.hooks).toEqual([]);
+    expect(r.again).toEqual({ reopened: true, limited: 1 });
+  });
+
+  test('a second policy below it is refused, and nothing of it stays', () => {
+    expect(r.busy).toEqual({ code: 'ACG_BPF_LOAD', message: expect.stringContaining('EBUSY') });
+  });
+
+  test('a limit set here is kept there, seen, and gone with the cgroup', () => {
+    // 24 MiB less 1 MiB of burst, at 8 MB/s
+    expect(r.seconds).toBeGreaterThan(2);
+    expect(r.seen.holds).toBeGreaterThan(10);
+    expect(r.seen.heldMs).toBeGreaterThan(1000);
+    expect(r.forgotten).toEqual({ limited: [], seen: null });
+    expect(r.protection.asked).toBeTypeOf('number');
+  });
+
+  test('attached to another cgroup it is another one', () => {
+    expect(r.moved).toEqual({ reopened: false, on: true });
+    expect(r.left).toBe(0);
   });
 });
