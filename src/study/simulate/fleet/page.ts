@@ -56,6 +56,7 @@ export function jsonOf({ study, recorded, command }: ReportInput): object {
 }
 
 export function fleetFigures(study: FleetStudy): Figure[] {
+  if (study.density.length === 0) return [];
   const arms = study.densities.map((d) => d.arm);
   const n = `${study.replicates} nodes for each point, ${Math.min(...study.density.map((r) => r.sessions))} to ${Math.max(...study.density.map((r) => r.sessions))} sessions together`;
   const figure = (
@@ -127,8 +128,12 @@ function page(input: ReportInput, all: readonly Figure[]): string {
   const { study } = input;
   const body = [
     `<p>${esc(summary(study))}</p>`,
-    section('density', 'Sessions on one node', densityTable(study)),
-    section('figures', 'Curves', all.map(figurePart).join('\n')),
+    ...(study.density.length
+      ? [
+          section('density', 'Sessions on one node', densityTable(study)),
+          section('figures', 'Curves', all.map(figurePart).join('\n')),
+        ]
+      : []),
     ...(study.fleet.length ? [section('fleet', 'A fleet', fleetTable(study))] : []),
     section('model', 'The coarse model against the fine one', modelTable(study)),
     section('fit', 'Simulated and recorded sessions', fitTable(input)),
@@ -137,8 +142,12 @@ function page(input: ReportInput, all: readonly Figure[]): string {
   return document({
     title: 'Agent sessions on a fleet, simulated',
     nav: [
-      ['density', 'Density'],
-      ['figures', 'Curves'],
+      ...(study.density.length
+        ? ([
+            ['density', 'Density'],
+            ['figures', 'Curves'],
+          ] as [string, string][])
+        : []),
       ...(study.fleet.length ? [['fleet', 'Fleet'] as [string, string]] : []),
       ['model', 'Model'],
       ['fit', 'Fit'],

@@ -89,7 +89,7 @@ export interface FleetOptions {
 const WITHIN = 1.05;
 /** Nodes of a cell. */
 const CELL = 20;
-const replicatesOfModel = 4;
+const replicatesOfModel = 2;
 
 /** Sessions per node worth trying: shares of what would fit if nobody ever used more than the mean. */
 export function usualDensities(basis: Basis): number[] {
@@ -116,7 +116,7 @@ export async function fleetStudy(basis: Basis, options: FleetOptions): Promise<F
     basis,
     staticPeak,
     density: rows,
-    densities: options.arms.map((arm) => {
+    densities: (rows.length > 0 ? options.arms : []).map((arm) => {
       const sessions = highest(rows.filter((r) => r.arm === arm));
       const times = (n: number) => (sessions === null || n === 0 ? null : sessions / n);
       return { arm, sessions, timesOneForAll: times(staticPeak.oneForAll), timesOwn: times(staticPeak.own) };
@@ -270,7 +270,7 @@ export function outcomeOf(t: Tally): Outcome {
   };
 }
 
-/** Placements and arms that belong together, and ours against the same placement without it. */
+/** Placements and what goes with them; by risk, ours against its alternatives. */
 export const usualFleet: FleetOptions['fleet'] = [
   { placement: 'peak', arm: 'static-peak' },
   { placement: 'average', arm: 'static-average' },
@@ -278,7 +278,6 @@ export const usualFleet: FleetOptions['fleet'] = [
   { placement: 'risk', arm: 'oomd-like' },
   { placement: 'risk', arm: 'none' },
   { placement: 'risk', arm: 'agentcgroup' },
-  { placement: 'average', arm: 'agentcgroup' },
 ];
 /** Arms of the density curves: limits that do not depend on the density cannot be packed beyond it. */
 export const usualArms: readonly ArmName[] = armNames.filter((a) => a !== 'static-average' && a !== 'static-peak');
