@@ -67,7 +67,9 @@ extern unsigned long bpf_mem_cgroup_page_state(struct mem_cgroup *memcg, int idx
 /* What one charged cgroup and those above it have to say. */
 struct levels {
 	__u64 wait_ns;	/* longest a budget demands that counts whatever the headroom */
-	__u64 band_ns;	/* what the call's band demands with so little headroom */
+	__u64 band_ns;	/* what the call's band demands with so little headroom, */
+	__u64 excess;	/* for so many bytes, */
+	__u32 counts;	/* and in how far it counts, in 256ths */
 	__u64 first;	/* id of the call */
 	__u32 found;	/* levels with a budget */
 	__u32 priority; /* the call's */
@@ -122,13 +124,12 @@ __noinline int look_at(__u64 id, __u64 usage, struct levels *l, __u64 now)
 		 * above, is to be kept in any case.
 		 */
 		if (!l->found && rate->soft) {
-			__u32 counts = band_counts(guard);
 			struct acg_growth *growth = bpf_map_lookup_elem(&acg_growth, &id);
 
-			l->band_ns = (more >> 8) * counts;
-			/* what nobody has to wait for is no debt either, or it would only be waited for later */
+			l->counts = band_counts(guard);
+			l->band_ns = (more >> 8) * l->counts;
 			if (growth && more && usage > growth->allowed)
-				growth->allowed += ((usage - growth->allowed) * (256 - counts)) >> 8;
+				l->excess = usage - growth->allowed;
 		} else if (more > l->wait_ns)
 			l->wait_ns = more;
 		l->found++;
@@ -178,6 +179,12 @@ static __always_inline bool spend(__u32 ms, __u32 pages, __u64 now)
 	return true;
 }
 
+/* What nobody has to wait for is no debt either, or it would only be waited for later. */
+static __always_inline void forgive(struct acg_growth *growth, const struct levels *l)
+{
+	growth->allowed += (l->excess * (256 - l->counts)) >> 8;
+}
+
 SEC("struct_ops/memcg_charged")
 unsigned int BPF_PROG(acg_charged, struct mem_cgroup *memcg, unsigned int pages)
 {
@@ -191,6 +198,9 @@ unsigned int BPF_PROG(acg_charged, struct mem_cgroup *memcg, unsigned int pages)
 	counts->charges++;
 	if (!look_up(&memcg->memory, &l, now))
 		return 0;
+	growth = bpf_map_lookup_elem(&acg_growth, &l.first);
+	if (growth && l.excess && !l.counts)
+		forgive(growth, &l);
 	ms = ((l.band_ns > l.wait_ns ? l.band_ns : l.wait_ns) + MSEC - 1) / MSEC;
 	if (l.tripped && ms < GUARD_DELAY_MS)
 		ms = GUARD_DELAY_MS;
@@ -207,8 +217,9 @@ unsigned int BPF_PROG(acg_charged, struct mem_cgroup *memcg, unsigned int pages)
 	}
 	counts->holds++;
 	counts->held_ns += ms * MSEC;
-	growth = bpf_map_lookup_elem(&acg_growth, &l.first);
 	if (growth) {
+		if (l.excess)
+			forgive(growth, &l);
 		__sync_fetch_and_add(&growth->holds, 1);
 		__sync_fetch_and_add(&growth->held_ns, ms * MSEC);
 	}
