@@ -307,29 +307,6 @@ static double stat_of(const char *name, const char *field)
 	return at ? atof(at + strlen(key)) : -1;
 }
 
-struct range {
-	const char *file;
-	off_t from;
-	size_t length;
-};
-
-/* Brings a part of a file into the page cache, by way of a mapping, and stays. */
-static void cache(void *arg)
-{
-	struct range *r = arg;
-	int fd = open(r->file, O_RDONLY);
-	volatile char sum = 0;
-	char *at;
-	size_t i;
-	int round;
-
-	at = mmap(0, r->length, PROT_READ, MAP_SHARED, fd, r->from);
-	for (round = 0; round < 2; round++)
-		for (i = 0; i < r->length; i += 4096)
-			sum += at[i];
-	pause();
-}
-
 /* Two calls with 24 MiB of page cache each; reclaim wants 20 MiB from the session: from whom? */
 static void protection(void)
 {

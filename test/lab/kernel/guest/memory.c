@@ -111,26 +111,6 @@ static void forgotten(void)
 	report("forgotten", "before=%d after=%d", before, after);
 }
 
-struct range {
-	const char *file;
-	off_t from;
-	size_t length;
-};
-
-static void cache(void *arg)
-{
-	struct range *r = arg;
-	int fd = open(r->file, O_RDONLY), round;
-	volatile char sum = 0;
-	char *at = mmap(0, r->length, PROT_READ, MAP_SHARED, fd, r->from);
-	size_t i;
-
-	for (round = 0; round < 2; round++)
-		for (i = 0; i < r->length; i += 4096)
-			sum += at[i];
-	pause();
-}
-
 static struct acg_protection protected(void)
 {
 	struct acg_protection sum;
