@@ -58,7 +58,7 @@ export function jsonOf({ study, recorded, command }: ReportInput): object {
 export function fleetFigures(study: FleetStudy): Figure[] {
   if (study.density.length === 0) return [];
   const arms = study.densities.map((d) => d.arm);
-  const n = `${study.replicates} nodes for each point, ${Math.min(...study.density.map((r) => r.sessions))} to ${Math.max(...study.density.map((r) => r.sessions))} sessions together`;
+  const n = `${study.replicates} simulated ${study.replicates === 1 ? 'node' : 'nodes'} for each point, ${Math.min(...study.density.map((r) => r.sessions))} to ${Math.max(...study.density.map((r) => r.sessions))} sessions together`;
   const figure = (
     id: string,
     title: string,
@@ -203,8 +203,8 @@ function fleetTable(study: FleetStudy): string {
       shown(Math.round(r.endSeconds)),
       interval(r),
       shown(r.killsPer1000),
-      shown(r.high),
-      shown(r.rest),
+      ratio(r.high),
+      ratio(r.rest),
     ]),
     [false, false, true, true, true, true, true, true, true],
   )}<p class="small">${shown(study.fleet[0]!.sessions)} sessions on ${shown(study.fleet[0]!.nodes)} nodes; they arrive at random, at ${shown(100 * study.load)} % of what the nodes' memory would hold by the mean. HIGH, rest: time from start to end over time alone.</p><dl>${Object.entries(
@@ -213,6 +213,9 @@ function fleetTable(study: FleetStudy): string {
     .map(([name, text]) => `<dt>${esc(name)}</dt><dd>${esc(text)}</dd>`)
     .join('')}</dl>`;
 }
+
+/** Slowdowns are near one: three digits behind the point. */
+const ratio = (v: number | null) => (v === null ? '–' : v.toFixed(3));
 
 const interval = (o: Outcome) =>
   `${shown(o.agentsLost.value)} <small>${shown(o.agentsLost.low)} to ${shown(o.agentsLost.high)}</small>`;
@@ -227,8 +230,8 @@ function modelTable(study: FleetStudy): string {
       shown(m[which].sessions),
       interval(m[which]),
       shown(m[which].killsPer1000),
-      shown(m[which].high),
-      shown(m[which].rest),
+      ratio(m[which].high),
+      ratio(m[which].rest),
       shown(m[which].used),
     ]),
   );
