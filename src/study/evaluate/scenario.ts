@@ -1,6 +1,7 @@
 /** Scenario files: read, checked, and their sessions brought into the form that is replayed. */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { parse } from 'yaml';
 import { AcgError, type Priority } from '../../model/index.ts';
 import type { LiveCall, ReplaySession, ShapedCall } from '../replay/index.ts';
@@ -29,7 +30,19 @@ export function loadScenario(file: string): Scenario {
   } catch (cause) {
     throw new AcgError('ACG_SCENARIO', `${file}: ${(cause as Error).message.split('\n')[0]}`, { cause });
   }
-  return checkScenario(value, file);
+  return fromItsFolder(checkScenario(value, file), dirname(file));
+}
+
+/** Workspaces are named from the scenario's own folder. */
+function fromItsFolder(scenario: Scenario, folder: string): Scenario {
+  const found = <T extends { workspace?: string | undefined }>(at: T): T =>
+    at.workspace === undefined ? at : { ...at, workspace: resolve(folder, at.workspace) };
+  const sessions = scenario.sessions.map((s) => ({
+    ...s,
+    ...(s.commands && { commands: found(s.commands) }),
+    ...(s.trace && { trace: found(s.trace) }),
+  }));
+  return { ...scenario, sessions };
 }
 
 export function checkScenario(value: unknown, source: string): Scenario {
