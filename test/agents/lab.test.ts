@@ -1,5 +1,8 @@
-import { resolve } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { runInLab } from '../../src/lab/index.ts';
 import { agents } from './catalog.ts';
 import { installAgent } from './install.ts';
@@ -21,9 +24,16 @@ describe.skipIf(whyNot)(`real agents with a memory controller${whyNot ? ` (${why
     }, async (context) => {
       const installed = installAgent(agent);
       if ('missing' in installed) return context.skip(`cannot be installed: ${installed.missing}`);
+      const folder = mkdtempSync(join(tmpdir(), 'acg-grow-'));
+      onTestFinished(() => rmSync(folder, { recursive: true }));
+      const grow = join(folder, 'grow');
+      execFileSync('gcc', ['-O2', '-static', '-o', grow, resolve(import.meta.dirname, '../fixtures/grow.c')]);
       const guest = await runInLab({
-        argv: [process.execPath, resolve(import.meta.dirname, 'in-lab.ts'), agent.name, '1500000'],
+        argv: [process.execPath, resolve(import.meta.dirname, 'in-lab.ts'), agent.name, grow, '1500000'],
         memoryBytes: 4 * 2 ** 30,
+        // agents have time limits of their own: by a clock that counts instructions an emulated machine is not slow
+        deterministic: true,
+        kernelArguments: ['clearcpuid=erms,fsrm'],
         timeoutMs: 1_700_000,
       });
       expect(guest.exitCode, `${guest.stderr}\n${guest.console.slice(-2000)}`).toBe(0);

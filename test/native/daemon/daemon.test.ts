@@ -118,6 +118,32 @@ describe.skipIf(cannotRun)(`the daemon${cannotRun ? ` (${cannotRun})` : ''}`, ()
       writeFileSync(file, 'call: { pids: many }\n');
       await expect(daemon.client.reloadConfig()).rejects.toMatchObject({ code: 'ACG_CONFIG' });
       expect((await daemon.client.config()).call.pids).toBe(200);
+      // SIGHUP does the same; what runs is not touched
+      const session = await daemon.session();
+      const running = session.shell('sleep 1; exit 3');
+      writeFileSync(file, 'call: { pids: 300 }\n');
+      daemon.process.kill('SIGHUP');
+      await until(async () => (await daemon.client.config()).call.pids === 300);
+      expect(await running.ended).toMatchObject({ code: 3 });
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
+  });
+
+  test('a dry run says what it would have done, and does nothing', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'acg-config-'));
+    const file = join(dir, 'a.yaml');
+    try {
+      writeFileSync(file, 'call: { timeLimit: 200ms }\n');
+      await using daemon = await TestDaemon.start(cgroup2Mount()!, ['--config', file, '--dry-run']);
+      const session = await daemon.session();
+      expect(await session.shell('sleep 1; exit 4').ended).toMatchObject({ code: 4 });
+      const [call] = await session.calls();
+      expect(call).toMatchObject({ exitCode: 4 });
+      expect(call!.feedback).toBeUndefined();
+      expect(call!.explanations!.map((e) => e.text).join()).toMatch(
+        /would have: killed it: ran for \d+ ms, limit 200 ms/,
+      );
     } finally {
       rmSync(dir, { recursive: true });
     }
