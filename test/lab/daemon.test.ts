@@ -1,7 +1,4 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import { runInLab } from '../../src/lab/index.ts';
 
@@ -37,48 +34,4 @@ test(
     expect(found.processesAdded).toBeLessThanOrEqual(0);
   },
   150_000 + calls * 2000,
-);
-
-// Five minutes of an emulated guest: on request, AGENTCGROUP_LAB_SCENARIOS=1.
-const scenarios = process.env.AGENTCGROUP_LAB_SCENARIOS;
-
-test.skipIf(!scenarios)(
-  'greedy, crowd and tight: one limit for all loses agents, agentcgroup loses none and tells why',
-  async () => {
-    const dir = mkdtempSync(join(tmpdir(), 'acg-scenarios-'));
-    try {
-      const grow = join(dir, 'grow');
-      execFileSync('gcc', ['-O2', '-static', '-o', grow, resolve(import.meta.dirname, '../fixtures/grow.c')]);
-      const { stdout, stderr, exitCode } = await runInLab({
-        argv: [process.execPath, fixture('scenarios.ts'), grow],
-        timeoutMs: 540_000,
-      });
-      expect(exitCode, stderr.toString()).toBe(0);
-      type Ended = [status: number, seconds: number, stderr: string][] | null;
-      const found = JSON.parse(stdout.toString()) as Record<string, { none: Ended[]; agentcgroup: Ended[] }>;
-      for (const [name, arms] of Object.entries(found))
-        for (const [arm, ends] of Object.entries(arms))
-          process.stdout.write(`${name} ${arm}: ${JSON.stringify(ends)}\n`);
-      const lost = (ends: Ended[]) => ends.filter((end) => end === null).length;
-      for (const name of ['greedy', 'crowd', 'tight']) expect(lost(found[name]!.agentcgroup), name).toBe(0);
-      expect(lost(found.greedy!.none)).toBeGreaterThan(0);
-      expect(lost(found.crowd!.none)).toBeGreaterThan(0);
-      const [high, low] = found.greedy!.agentcgroup;
-      expect(high!.map(([status]) => status)).toEqual([0, 0]);
-      // what is killed is told why; what is not, is done
-      for (const end of [
-        ...low!,
-        ...found.crowd!.agentcgroup.flatMap((e) => e ?? []),
-        ...found.tight!.agentcgroup[0]!,
-      ]) {
-        if (end[0] === 0) continue;
-        expect(end[0]).toBe(137);
-        expect(end[2]).toContain('[agentcgroup]');
-      }
-      expect(found.tight!.agentcgroup[0]!.map(([status]) => status)).toEqual([137, 0]);
-    } finally {
-      rmSync(dir, { recursive: true, force: true });
-    }
-  },
-  600_000,
 );
