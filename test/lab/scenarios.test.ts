@@ -54,13 +54,13 @@ async function runAll(): Promise<Record<string, Found>> {
 const seconds = (ms: number | null) => (ms === null ? '-' : `${(ms / 1000).toFixed(1)} s`);
 
 /** One line of numbers, for the report of the test. */
-function line({ scenario, arm, measures: m, broken, wallMs }: Run): string {
+function line({ scenario, arm, measures: m, broken }: Run): string {
   if (!m) return `${scenario} ${arm}: BROKEN ${broken}`;
   const pause = Math.max(m.highLongestPauseMs ?? 0, m.lowLongestPauseMs ?? 0);
   return (
     `${scenario} ${arm}: ${m.agentsAlive} of ${m.sessions} agents alive, ${m.sessionsCompleted} completed; calls ${m.callsDone} done, ` +
     `${m.callsKilled} killed, ${m.callsKilledWithFeedback} of them told, ${m.callsLost} lost; longest pause ${seconds(pause)}, ` +
-    `${seconds(m.makespanMs)} in all (${seconds(wallMs)} of the host)`
+    `${seconds(m.makespanMs)} in all`
   );
 }
 

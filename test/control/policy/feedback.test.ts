@@ -119,6 +119,27 @@ test.each([
   expect(advice).toContain('AGENT_RESOURCE_HINT');
 });
 
+test.each<[FeedbackFacts, string, string]>([
+  [{ killedBy: 'ladder', reason: 'pids' }, 'pytest -n 99', 'fewer workers (-n 2)'],
+  [{ killedBy: 'ladder', reason: 'pids' }, 'npx vitest run', '--maxWorkers=2'],
+  [{ killedBy: 'ladder', reason: 'pids' }, 'make -j', 'a bare -j has no bound'],
+  [{ killedBy: 'ladder', reason: 'pids' }, 'cargo build', '-j 2'],
+  [{ killedBy: 'ladder', reason: 'pids' }, './run.sh', 'AGENT_RESOURCE_HINT="pids:1024"'],
+  [{ killedBy: 'limit' }, 'pytest', '--timeout'],
+  [{ killedBy: 'limit' }, 'npx jest', '--watchAll=false'],
+  [{ killedBy: 'limit' }, 'npm run dev', 'in the background'],
+  [{ killedBy: 'limit' }, './run.sh', 'wait for input'],
+  [{ frozenMs: 5000 }, 'pytest', 'fewer workers or fewer files'],
+  [{ frozenMs: 5000 }, 'npx vitest', 'fewer workers or fewer files'],
+  [{ frozenMs: 5000 }, 'make -j8', 'fewer parallel jobs'],
+  [{ throttledMs: 5000 }, 'cargo test', '(-j 2)'],
+  [{ heldMs: 5000 }, './run.sh', 'several heavy commands at once'],
+])('advice after %j for %s', (facts, command, words) => {
+  const { advice } = feedbackFor({ ...facts, command })!;
+  expect(advice).toContain(words);
+  expect(advice).not.toContain('memory:');
+});
+
 test('the hint it suggests is what the call needed, and more', () => {
   expect(feedbackFor({ oomKilled: true, exitStatus: 137, peakBytes: 700 * 2 ** 20 })!.advice).toContain('memory:1g');
   expect(feedbackFor({ oomKilled: true, exitStatus: 137, peakBytes: 3.1 * GIB })!.advice).toContain('memory:4g');
