@@ -3,6 +3,7 @@ import { CgroupFileError } from '../cgroup/index.ts';
 import type { Ended } from '../intercept/index.ts';
 import { signalNumber } from '../native/index.ts';
 import { commandClass, feedbackFor, feedbackText, hintOf, hintRecord, type KillReason } from '../policy/index.ts';
+import type { Asked } from './asked.ts';
 import { Call, type Controllers, createCallCgroup } from './call.ts';
 import type { KeptCall } from './kept.ts';
 import type { PolicyDriver } from './policy-driver.ts';
@@ -13,6 +14,10 @@ import { measured, policyUsage, readUsage } from './usage.ts';
 
 /** A throttled call moves memory.events with every batch of pages: the policy hears of it no more often than this. */
 const BREACH_EVERY_MS = 20;
+/** The tool of the shells that the agent's model asked for. */
+const MODELS_SHELL: Asked['tool'] = 'Bash';
+/** Background calls that a session still has to be told about, at most. */
+const MAX_UNTOLD = 8;
 /** What is known of a call before it begins, whichever way it came. */
 export interface Beginning {
   tool: string;
@@ -263,8 +268,18 @@ export class CallLifecycle {
   ended(session: Session, call: Call, ended: Ended): string {
     const { exitCode, signal } = decodeWaitStatus(ended.status);
     const feedback = this.shellEnded(session, call, exitCode, signal);
-    if (!feedback) return '';
-    return call.kept.feedbackAs === 'json' ? JSON.stringify({ agentcgroup: feedback }) : feedbackText(feedback);
+    // the model reads what its own calls say, not the agent's start-up shells and hooks
+    const untold = call.kept.tool === MODELS_SHELL ? session.untold.splice(0) : [];
+    const told = feedback ? [...untold, feedback] : untold;
+    const json = call.kept.feedbackAs === 'json';
+    return told.map((f) => (json ? `${JSON.stringify({ agentcgroup: f })}\n` : feedbackText(f))).join('');
+  }
+
+  /** What was killed in the background has nobody to tell: its session's next call does. */
+  #tellLater(session: Session, call: Call): void {
+    if (call.killedBy === undefined && call.oomKills() === 0) return;
+    call.feedback = this.#feedback(call, true);
+    if (call.feedback) session.untold = [...session.untold, call.feedback].slice(-MAX_UNTOLD);
   }
 
   /** The command has ended; the same for calls whose end is not told by a shim. Returns what the agent is told. */
@@ -284,16 +299,22 @@ export class CallLifecycle {
     // nothing happened: spare the reading of counters
     if (!oomKilled && !failed && !paused) return undefined;
     const record = call.record('', 'default');
-    const { pausedAtLeast, heldAtLeast } = this.#policy.config.feedback;
+    const { feedback: thresholds, call: limits } = this.#policy.config;
     const facts = {
       oomKilled,
       pidsLimited: failed && call.pidsLimited(),
       // unknown of what was adopted
-      exitStatus: record.signal ? 128 + signalNumber(record.signal as NodeJS.Signals) : record.exitCode,
+      background: call.state === 'background',
+      exitStatus:
+        call.state === 'background'
+          ? undefined
+          : record.signal
+            ? 128 + signalNumber(record.signal as NodeJS.Signals)
+            : record.exitCode,
       peakBytes: record.peakBytes,
       limitBytes: record.limitBytes,
       pidsMax: this.#policy.call(call.id)?.pidsMax,
-      timeLimitMs: this.#policy.config.call.timeLimit,
+      timeLimitMs: call.state === 'background' ? limits.backgroundLimit : limits.timeLimit,
       process: record.peakProcess,
       command: call.kept.command,
       ...call.pauses,
@@ -301,7 +322,7 @@ export class CallLifecycle {
       killedBy: call.killedBy,
       reason: call.killReason,
     };
-    return feedbackFor(facts, { pausedAtLeast, heldAtLeast });
+    return feedbackFor(facts, thresholds);
   }
 
   /** After the end of the shell: finishes an empty call, keeps one with processes as a background call. */
@@ -344,6 +365,7 @@ export class CallLifecycle {
     // a call that ended while no daemon was there, without leaving a note, ended in a way nobody knows
     if (call.kept.exitCode === undefined) call.shellEnded(null, call.killedBy ? 'SIGKILL' : null);
     this.beforeRecord();
+    if (call.state === 'background') this.#tellLater(session, call);
     call.pauses = this.#policy.call(call.id)?.pauses ?? call.pauses;
     const record = call.record(session.id, session.kept.tenant);
     call.state = 'ended';

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import {
   AcgError,
   type CallRecord,
+  type Feedback,
   type SessionRequest,
   type SessionStatus,
   SessionRequest as schema,
@@ -37,6 +38,8 @@ export class Session {
   killed = 0;
   lastCall = 0;
   agentOomKilled = false;
+  /** What happened to background calls, for the model to read after its next call. Lost with the daemon. */
+  untold: Feedback[] = [];
 
   constructor(cgroup: Cgroup, kept: KeptSession, notEnforced: string[] = []) {
     this.cgroup = cgroup;

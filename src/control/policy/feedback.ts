@@ -23,6 +23,8 @@ export interface FeedbackFacts {
   frozenMs?: number | undefined;
   heldMs?: number | undefined;
   killedBy?: 'oom' | 'ladder' | 'agent' | 'session' | 'limit' | undefined;
+  /** Its shell had ended before: the agent is told at its next call. */
+  background?: boolean | undefined;
   /** Why the policy killed it (the kill action's reason), when it did. */
   reason?: 'ceiling' | 'pids' | 'time' | undefined;
 }
@@ -50,20 +52,25 @@ const pauses = (f: FeedbackFacts) => {
 };
 const paused = (f: FeedbackFacts) => (pauses(f) ? ` Before that it ${pauses(f)}.` : '');
 
+const which = (f: FeedbackFacts) =>
+  f.background
+    ? `What you left running in the background${f.command ? ` (${sanitise(f.command)})` : ''}`
+    : 'This command';
+
 /** What happened, one text per kind. */
 const happened: Record<Kind, (f: FeedbackFacts) => string> = {
   oom: (f) =>
     f.exitStatus === 0
       ? `Some processes of this command were killed because it ran out of the memory it could have${usage(f)}; the command itself went on, so its output may be incomplete.`
-      : `This command was killed because it ran out of the memory it could have${usage(f)}.${paused(f)}`,
+      : `${which(f)} was killed because it ran out of the memory it could have${usage(f)}.${paused(f)}`,
   ceiling: (f) =>
-    `This command was stopped because it needed more memory than could be freed for it${usage(f)}.${paused(f)}`,
+    `${which(f)} was stopped because it needed more memory than could be freed for it${usage(f)}.${paused(f)}`,
   pids: (f) =>
     f.reason === 'pids'
-      ? `This command was stopped because it kept starting processes at its limit${f.pidsMax ? ` of ${f.pidsMax}` : ''}.`
-      : `This command ran into its limit of processes${f.pidsMax ? ` (${f.pidsMax})` : ''}: starting some of them failed.`,
+      ? `${which(f)} was stopped because it kept starting processes at its limit${f.pidsMax ? ` of ${f.pidsMax}` : ''}.`
+      : `${which(f)} ran into its limit of processes${f.pidsMax ? ` (${f.pidsMax})` : ''}: starting some of them failed.`,
   time: (f) =>
-    `This command was stopped at its time limit${f.timeLimitMs ? ` of ${formatDuration(f.timeLimitMs)}` : ''}${usage(f)}.`,
+    `${which(f)} was stopped at its time limit${f.timeLimitMs ? ` of ${formatDuration(f.timeLimitMs)}` : ''}${usage(f)}.`,
   frozen: (f) => `Memory was short: this command ${pauses(f)}, and then went on${usage(f)}.`,
   throttled: (f) => `Memory was short: this command ${pauses(f)}${usage(f)}.`,
   held: (f) => `Memory was short: this command waited ${formatDuration(f.heldMs ?? 0)} before it was started.`,

@@ -66,6 +66,12 @@ test.each<[string, FeedbackFacts, Feedback['kind'], string[]]>([
     'frozen',
     ['stood still for 4.0 s', 'Exit status 0', 'Nothing is wrong'],
   ],
+  [
+    'an OOM kill in the background',
+    { oomKilled: true, background: true, peakBytes: GIB, command: 'npm run dev &' },
+    'oom',
+    ['What you left running in the background (npm run dev &) was killed', 'peak 1.0 GiB', 'stop servers'],
+  ],
   ['a throttle', { throttledMs: 3000, exitStatus: 0 }, 'throttled', ['slowed down for 3.0 s']],
   ['an admission wait', { heldMs: 8000, exitStatus: 0 }, 'held', ['waited 8.0 s before it was started']],
 ])('%s', (_, facts, kind, words) => {

@@ -77,4 +77,25 @@ describe.skipIf(cannotRun)(`words both ways${cannotRun ? ` (${cannotRun})` : ''}
     expect(came[4]).toMatchObject({ stderr: 'own\n', third: '' });
     expect(calls[4]!.feedback).toBeUndefined();
   });
+
+  test('down, for what was killed in the background: with the next call, once', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'acg-words-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const config = join(folder, 'agentcgroup.yaml');
+    writeFileSync(config, 'call: { backgroundLimit: 300ms }\n');
+    await using daemon = await TestDaemon.start(cgroup2Mount()!, ['--config', config]);
+    const { came, calls } = run(daemon, [
+      ['sleep 60 >/dev/null 2>&1 3>&1 & echo left >&2', {}],
+      ['sleep 2', {}],
+      ['true', {}],
+    ]);
+    expect(came.map((c) => c.status)).toEqual([0, 0, 0]);
+    expect(came.map((c) => c.stderr)).toEqual(['left\n', expect.stringMatching(/^\[agentcgroup\] [^\n]+\n$/), '']);
+    expect(came[1]!.stderr).toContain('What you left running in the background (sleep 60 ');
+    expect(came[1]!.stderr).toContain('was stopped at its time limit of 300 ms');
+    // the last record of each call: that of a background call is written twice
+    const last = new Map(calls.map((c) => [c.call, c]));
+    expect(last.get('words.1')).toMatchObject({ background: true, killedBy: 'limit', feedback: { kind: 'time' } });
+    expect(last.get('words.2')!.feedback).toBeUndefined();
+  });
 });
