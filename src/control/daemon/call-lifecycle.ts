@@ -18,6 +18,8 @@ const BREACH_EVERY_MS = 20;
 const MODELS_SHELL: Asked['tool'] = 'Bash';
 /** Background calls that a session still has to be told about, at most. */
 const MAX_UNTOLD = 8;
+/** Killed processes are given so long to be gone before what is left of a call counts as running in the background. */
+const DYING_MS = 5000;
 /** What is known of a call before it begins, whichever way it came. */
 export interface Beginning {
   tool: string;
@@ -328,6 +330,9 @@ export class CallLifecycle {
   /** After the end of the shell: finishes an empty call, keeps one with processes as a background call. */
   async settle(session: Session, call: Call): Promise<void> {
     if (call.state === 'ended' || session.state !== 'running') return;
+    // what is killed as a whole does not end as a whole: the shell may be gone before the largest process
+    if (call.killedBy && call.cgroup.populated())
+      await call.cgroup.waitEmpty(AbortSignal.timeout(DYING_MS)).catch(ifNotTimeout);
     if (call.cgroup.populated()) {
       call.state = 'background';
       call.kept.background = true;
@@ -383,4 +388,8 @@ export class CallLifecycle {
     if (!call.cgroup.tryRemove()) await call.cgroup.remove();
     call.ended.resolve(record);
   }
+}
+
+function ifNotTimeout(error: unknown): void {
+  if (!(error instanceof DOMException && error.name === 'TimeoutError')) throw error;
 }

@@ -350,7 +350,10 @@ export class Engine {
     if (signal !== null) signalNumber(signal as NodeJS.Signals);
     this.calls.shellEnded(session, call, exitCode, signal);
     // settled in a moment: the answer is of what will come of it
-    return { ...this.#status(session, call), state: call.cgroup.populated() ? 'background' : 'ended' };
+    return {
+      ...this.#status(session, call),
+      state: call.cgroup.populated() && !call.killedBy ? 'background' : 'ended',
+    };
   }
 
   /** Ends one call as a whole, background processes included, and resolves with its record. Throws ACG_NO_CALL. */
