@@ -1,0 +1,102 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { bundle, runBundle } from './guest.ts';
+
+describe('the daemon on tier sched-ext, stock kernel', () => {
+  // biome-ignore lint/suspicious/noExplicitAny: the guest's own report, taken apart below
+  let r: Record<string, any>;
+  beforeAll(async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'acg-tier-'));
+    try {
+      const grow = join(dir, 'grow');
+      execFileSync('gcc', ['-O2', '-static', '-o', grow, resolve(import.meta.dirname, '../../fixtures/grow.c')]);
+      const script = await bundle(resolve(import.meta.dirname, '../fixtures/kernel-tier.ts'), 'kernel-tier');
+      const ran = await runBundle(script, { argv: [process.execPath, script, grow], timeoutMs: 400_000 });
+      r = ran.report;
+    } finally {
+      rmSync(dir, { recursive: true, force: true });
+    }
+  }, 450_000);
+
+  const exited = (code: number) => expect.objectContaining({ code, signal: null });
+
+  test('starts with all programs loaded and says so', () => {
+    expect(r.start).toMatchObject({ tier: 'sched-ext', status: 'ok', notes: [] });
+    expect(r.start.kernel.programs).toMatchObject([
+      { program: 'monitor', on: true, reopened: false, hooksOff: [] },
+      { program: 'scheduler', on: true, reopened: false, hooksOff: [] },
+      { program: 'governor', on: true },
+    ]);
+    expect(r.start.kernel.scheduler).toMatchObject({ mode: 'partial', inCharge: true, exits: 0 });
+  });
+
+  test('a call is born under our scheduler with a budget in the governor', () => {
+    expect(r.policies.length).toBeGreaterThan(0);
+    expect(new Set(r.policies)).toEqual(new Set([7]));
+    expect(r.budgets.call).toBe(true);
+  });
+
+  test('who grows into the low mark is held by the kernel, and the policy hears of it and explains with its figures', () => {
+    expect([r.holderEnded, r.growerEnded]).toEqual([exited(0), exited(0)]);
+    const texts: string[] = r.greedy.explanations.map(({ text }: { text: string }) => text);
+    expect(texts.filter((text) => /^guard: node headroom .* the kernel stops the growth/.test(text))).not.toEqual([]);
+    expect(texts.filter((text) => /^throttled: .*; governor: .*held at /.test(text))).not.toEqual([]);
+    expect(texts.filter((text) => /governor: \d+ holds, /.test(text))).not.toEqual([]);
+    expect(r.greedy.throttledMs).toBeGreaterThan(500);
+    expect(r.greedy.frozenMs).toBeUndefined();
+  });
+
+  test('the trace has what the kernel sampled in the burst, 10 to 20 ms apart', () => {
+    const times: number[] = r.samples.toSorted((a: number, b: number) => a - b);
+    const gaps = times.slice(1).map((t, i) => t - times[i]!);
+    expect(gaps.filter((gap) => gap < 20).length).toBeGreaterThan(5);
+  });
+
+  test('what an agent starts without a shell is a call milliseconds later, under our scheduler', () => {
+    expect(r.adopted).toMatchObject({ via: 'adopted', state: 'running' });
+    expect(r.adopted.command).toContain('/run/stray 1000');
+    expect(r.adoptedPolicies).toEqual([7]);
+    // of an emulated machine under load; polling takes 1 s at least
+    expect(r.adoptedEvent.text).toMatch(/, \d+ ms after it was seen$/);
+  });
+
+  test('thrown out, the scheduler shows in health, cgroup files take over, and it is put in charge again', () => {
+    expect(r.ejected).toMatchObject({ tier: 'cgroup', status: 'degraded' });
+    expect(r.ejected.kernel.scheduler).toMatchObject({ exits: 1, exit: { error: false } });
+    expect(r.ejected.kernel.scheduler.exit.reason).toContain('sysrq');
+    expect(r.ejectedHigh).toEqual(expect.any(Number));
+    expect(r.rearmed).toMatchObject({ tier: 'sched-ext', status: 'ok' });
+    expect(r.rearmedHigh).toBe('max');
+    expect(r.throughEnded).toEqual(exited(0));
+  });
+
+  test('budgets outlive the daemon, and the next one finds programs and maps', () => {
+    expect(r.orphaned).toBe(true);
+    expect(r.again.tier).toBe('sched-ext');
+    expect(r.again.kernel.programs).toMatchObject([{ reopened: true }, { reopened: true }, { on: true }]);
+    expect(r.readopted).toBe(true);
+    expect(r.survivorEnded).toEqual(exited(0));
+  });
+
+  test('taken out under a running call, cgroup files take over and the call ends as it would have', () => {
+    expect(r.unloaded.held).toBe(0);
+    expect(r.after).toMatchObject({ tier: 'cgroup' });
+    expect(r.after.kernel.programs[0].why).toContain('bpf unload');
+    expect(r.afterHigh).toEqual(expect.any(Number));
+    expect(r.lastEnded).toEqual(exited(0));
+  });
+
+  test('metrics tell the same', () => {
+    expect(r.metrics).toContain('agentcgroup_tier{tier="cgroup"} 1');
+    expect(r.metrics).toContain('agentcgroup_scheduler_in_charge 0');
+    expect(r.metrics).toMatch(/agentcgroup_calls_ended_total\{by="done"\} [1-9]/);
+  });
+
+  test('nothing went wrong on the way', () => {
+    const messages = r.log.map((line: string) => JSON.parse(line).msg);
+    expect(messages.filter((text: string) => !/scheduler is out|programs were taken out/.test(text))).toEqual([]);
+  });
+});
