@@ -97,7 +97,7 @@ static void round_of(const char *scheduler, const char *policy, enum arm arm, in
 	struct work *w = shared_page();
 	__u64 id = group(HOG);
 	int link = -1, status;
-	double alone, peak = 0, stalled, begin, limit = 8.0, allowed = 0;
+	double alone, peak = 0, stalled, begin, limit = 5.0, allowed = 0;
 	struct acg_rate r = { .rate = target * 1e6, .burst = 256 << 10, .soft = 0, .priority = ACG_PRIORITY_LOW,
 			      .flags = ACG_RATE_CALL };
 	pid_t one, two;
