@@ -107,6 +107,7 @@ test(`${names.join(', ')}: no agent dies under agentcgroup, nobody starves, what
   const { atMs, nodeBytes } = found.storm!.control.timeline!;
   const before = (n: number) => Math.min(...nodeBytes.filter((_, i) => Math.abs(atMs[i]! - tries[n]!.askedMs) <= 150));
   expect(before(19)).toBeLessThan(before(1) + 16 * 2 ** 20);
-  // (e) those who work beside the leak are done
+  // (e) those who work beside the leak are done; who left it running is told when it is gone
   expect(outcomes(found.leak!.control, 'other')).toEqual(Array(10).fill('done'));
+  expect(callsOf(found.leak!.control, 'web').some((c) => c.feedback)).toBe(true);
 }, 900_000);

@@ -16,6 +16,15 @@ const AGENT = `
   });
   console.log(JSON.stringify(came));`;
 
+/** A configuration file for this test. */
+function configured(text: string): string {
+  const folder = mkdtempSync(join(tmpdir(), 'acg-words-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'agentcgroup.yaml');
+  writeFileSync(file, text);
+  return file;
+}
+
 function run(daemon: TestDaemon, commands: [string, Record<string, string>][]) {
   const ended = daemon.run(['--name', 'words'], [process.execPath, '-e', AGENT, JSON.stringify(commands)]);
   expect(ended.status, ended.stderr).toBe(0);
@@ -48,11 +57,10 @@ describe.skipIf(cannotRun)(`words both ways${cannotRun ? ` (${cannotRun})` : ''}
   });
 
   test('down: a line for the model on stderr, the same as JSON there or on a descriptor of its own', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'acg-words-'));
-    onTestFinished(() => rmSync(folder, { recursive: true }));
-    const config = join(folder, 'agentcgroup.yaml');
-    writeFileSync(config, 'call: { timeLimit: 300ms }\n');
-    await using daemon = await TestDaemon.start(cgroup2Mount()!, ['--config', config]);
+    await using daemon = await TestDaemon.start(cgroup2Mount()!, [
+      '--config',
+      configured('call: { timeLimit: 300ms }'),
+    ]);
     const slow = 'echo own >&2; sleep 60';
     const { came, calls } = run(daemon, [
       [slow, {}],
@@ -79,11 +87,10 @@ describe.skipIf(cannotRun)(`words both ways${cannotRun ? ` (${cannotRun})` : ''}
   });
 
   test('down, for what was killed in the background: with the next call, once', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'acg-words-'));
-    onTestFinished(() => rmSync(folder, { recursive: true }));
-    const config = join(folder, 'agentcgroup.yaml');
-    writeFileSync(config, 'call: { backgroundLimit: 300ms }\n');
-    await using daemon = await TestDaemon.start(cgroup2Mount()!, ['--config', config]);
+    await using daemon = await TestDaemon.start(cgroup2Mount()!, [
+      '--config',
+      configured('call: { backgroundLimit: 300ms }'),
+    ]);
     const { came, calls } = run(daemon, [
       ['sleep 60 >/dev/null 2>&1 3>&1 & echo left >&2', {}],
       ['sleep 2', {}],
