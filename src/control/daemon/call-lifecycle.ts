@@ -18,6 +18,7 @@ const BREACH_EVERY_MS = 20;
 const MODELS_SHELL: Asked['tool'] = 'Bash';
 /** Background calls that a session still has to be told about, at most. */
 const MAX_UNTOLD = 8;
+const KILLS: ReadonlySet<Feedback['kind']> = new Set(['oom', 'ceiling', 'pids', 'time']);
 /** Killed processes are given so long to be gone before what is left of a call counts as running in the background. */
 const DYING_MS = 5000;
 /** What is known of a call before it begins, whichever way it came. */
@@ -280,6 +281,8 @@ export class CallLifecycle {
   /** What was killed in the background has nobody to tell: its session's next call does. */
   #tellLater(session: Session, call: Call): void {
     if (call.killedBy === undefined && call.oomKills() === 0) return;
+    // told already, when its shell ended
+    if (call.feedback && KILLS.has(call.feedback.kind)) return;
     call.feedback = this.#feedback(call, true);
     if (call.feedback) session.untold = [...session.untold, call.feedback].slice(-MAX_UNTOLD);
   }
