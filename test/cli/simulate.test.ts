@@ -2,7 +2,10 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+
+// a loaded machine takes its time
+vi.setConfig({ testTimeout: 120_000 });
 
 const bin = resolve(import.meta.dirname, '../../bin/agentcgroup.js');
 let dir: string;

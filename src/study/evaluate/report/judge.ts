@@ -51,6 +51,8 @@ export interface Table {
   broken: Run[];
   cells: Cell[];
   verdicts: Verdict[];
+  /** Blocks it takes before any difference can pass Holm's correction over this table's comparisons; 0: nothing is compared. */
+  blocksNeeded: number;
   /** Runs without a lost agent, by arm: Wilson's interval over runs. */
   safe: { arm: string; runs: number; of: number; share: Estimate | null }[];
   /** The same scenario in the simulator, where it can be had there. */
@@ -75,7 +77,7 @@ export function tableOf(runs: readonly Run[]): Table {
     runs: [...good],
     broken: runs.filter((r) => !good.includes(r)),
     cells,
-    verdicts: verdictsOf(arms, cells),
+    ...verdictsOf(arms, cells),
     safe: arms.map((arm) => {
       const own = good.filter((r) => r.arm === arm);
       const kept = own.filter((r) => r.measures!.agentsLost === 0).length;
@@ -126,7 +128,7 @@ export function pairsOf(arms: readonly string[]): [string, string][] {
   return [...ours, ...others];
 }
 
-function verdictsOf(arms: readonly string[], cells: readonly Cell[]): Verdict[] {
+function verdictsOf(arms: readonly string[], cells: readonly Cell[]): Pick<Table, 'verdicts' | 'blocksNeeded'> {
   const judged = measures.filter((m) => m.better);
   const raw = pairsOf(arms).flatMap(([arm, other]) =>
     judged.map((m) => {
@@ -136,7 +138,9 @@ function verdictsOf(arms: readonly string[], cells: readonly Cell[]): Verdict[] 
   );
   const tested = raw.filter((r) => r.p !== null);
   const adjusted = holm(tested.map((r) => r.p!));
-  return raw.map(({ m, arm, other, n, difference, p, missing }) => {
+  // the smallest p of n pairs is 2 of 2^n sign patterns, and it is multiplied by the number of tests
+  const blocksNeeded = tested.length === 0 ? 0 : Math.ceil(Math.log2((2 * tested.length) / LEVEL));
+  const verdicts = raw.map(({ m, arm, other, n, difference, p, missing }) => {
     const own = p === null ? null : adjusted[tested.findIndex((t) => t.m === m && t.arm === arm && t.other === other)]!;
     const clear = own !== null && own <= LEVEL && difference !== null && (difference.low > 0 || difference.high < 0);
     const finding: Finding =
@@ -144,6 +148,7 @@ function verdictsOf(arms: readonly string[], cells: readonly Cell[]): Verdict[] 
     const found = { measure: m.id, arm, other, n, difference, p, adjusted: own, finding };
     return { ...found, text: inWords(m, found, missing) };
   });
+  return { verdicts, blocksNeeded };
 }
 
 function compare(a: Cell, b: Cell): { n: number; difference: Estimate | null; p: number | null; missing: number } {

@@ -178,7 +178,12 @@ function verdictPart(t: Table): string {
     const rows = all.toSorted((a, b) => order[a.finding] - order[b.finding]);
     return `<details class="finding"${clear.length && pair.startsWith('agentcgroup') ? ' open' : ''}><summary><span>${esc(pair)}</span><span class="values"><b>${head}</b></span></summary><ul>${rows.map((v) => `<li>${v.finding === 'none' || v.finding === 'too few' ? esc(v.text) : `<b>${esc(v.text)}</b>`}</li>`).join('')}</ul></details>`;
   });
-  return `<h3>Verdicts</h3>${parts.join('\n')}`;
+  const most = Math.max(...t.verdicts.map((v) => v.n));
+  const weak =
+    most < t.blocksNeeded
+      ? `<p><b>Too few runs to show anything:</b> with so many comparisons it takes ${t.blocksNeeded} blocks of runs before a difference can pass; there are ${most}.</p>`
+      : '';
+  return `<h3>Verdicts</h3>${weak}${parts.join('\n')}`;
 }
 
 function brokenPart(t: Table): string {

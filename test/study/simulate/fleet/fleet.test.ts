@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { parseConfig } from '../../../../src/model/index.ts';
 import { armNames, withHigh } from '../../../../src/study/simulate/fleet/arms.ts';
 import { type Basis, basisOf } from '../../../../src/study/simulate/fleet/basis.ts';
@@ -19,6 +19,9 @@ import { at, exampleShapes, parseShapes, type Shapes } from '../../../../src/stu
 import { fleetStudy, highest, staticDensity } from '../../../../src/study/simulate/fleet/study.ts';
 import { peakOf } from '../../../../src/study/simulate/index.ts';
 import { seeded } from '../../../../src/study/statistics/index.ts';
+
+// a loaded machine takes its time
+vi.setConfig({ testTimeout: 120_000 });
 
 const GIB = 2 ** 30;
 /** Short sessions, so that a node's hours take moments. */
