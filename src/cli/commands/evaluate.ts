@@ -69,9 +69,9 @@ Examples:
       const evaluate = await import('../../study/evaluate/index.ts');
       const host = await thisHost();
       if (process.env.AGENTCGROUP_EVALUATE_WORKER) {
-        const done = (run: Parameters<typeof evaluate.keyOf>[0]) =>
-          process.stdout.write(`run ${evaluate.keyOf(run)}\n`);
-        return evaluate.work(scenarios[0]!, host, { started: () => {}, ended: done });
+        const tell = (word: string) => (run: Parameters<typeof evaluate.keyOf>[0]) =>
+          void process.stdout.write(`${word} ${evaluate.keyOf(run)}\n`);
+        return evaluate.work(scenarios[0]!, host, { started: tell('at'), ended: tell('run') });
       }
       if (options.paper && scenarios.length > 0) throw new AcgError('ACG_USAGE', '--paper brings its own scenarios');
       const names = options.paper ? paper : scenarios.length > 0 ? scenarios : usual;

@@ -38,21 +38,22 @@ export async function makeInGuests(
     const dir = join(options.out, `${GUEST_FOLDER}${number}`);
     while (left.length > 0 && !signal.aborted) {
       const runs = takeBoot(left, options);
-      let finished = 0;
+      let [begun, finished] = [0, 0];
       try {
         const take = (line: string) => {
           finished++;
           deaths = 0;
           keep(line);
         };
-        await boot({ ...options, signal }, runs, dir, take);
+        await boot({ ...options, signal }, runs, dir, () => begun++, take);
       } catch (error) {
         if (signal.aborted || !isDeath(error)) throw error;
         const why = error.message.split('\n')[0]!;
         options.say(`a guest died: ${why}`);
         // the run it was at is broken, and shown as that; the others are still to be made
-        if (finished < runs.length) keep(JSON.stringify(brokenRun(options, runs[finished]!, `the guest died: ${why}`)));
-        left.unshift(...runs.slice(finished + 1));
+        const at = begun > finished ? runs[finished] : undefined;
+        if (at) keep(JSON.stringify(brokenRun(options, at, `the guest died: ${why}`)));
+        left.unshift(...runs.slice(at ? finished + 1 : finished));
         if (++deaths >= DEATHS_AT_MOST)
           throw new AcgError('ACG_EVALUATE', `${deaths} guests in a row died before they had finished a run: ${why}`);
       } finally {
@@ -89,7 +90,14 @@ function takeBoot(left: PlannedRun[], { scenarios, jobs }: ExperimentOptions): P
   return taken;
 }
 
-async function boot(options: ExperimentOptions, runs: PlannedRun[], dir: string, keep: (line: string) => void) {
+/** `begin` is called when the worker says that it begins a run, `keep` with the line of each that is over. */
+async function boot(
+  options: ExperimentOptions,
+  runs: PlannedRun[],
+  dir: string,
+  begin: () => void,
+  keep: (line: string) => void,
+) {
   const { deterministic } = options;
   const used = options.scenarios.filter((s) => runs.some((r) => r.scenario === s.name));
   const { cpus, swap } = used[0]!.node;
@@ -120,7 +128,8 @@ async function boot(options: ExperimentOptions, runs: PlannedRun[], dir: string,
       const lines = (rest + chunk.toString()).split('\n');
       rest = lines.pop()!;
       for (const line of lines)
-        if (line.startsWith('run ')) collect();
+        if (line.startsWith('at ')) begin();
+        else if (line.startsWith('run ')) collect();
         else options.say(line);
     },
     onStderr: (chunk) => options.say(chunk.toString().trimEnd()),
