@@ -2,8 +2,10 @@
 /*
  * A tool call's work, and nothing else: enters the cgroup it is given, then ROUNDS times starts 20 programs and one that touches
  * 16 MiB page by page; prints what each round took, in milliseconds. Static, so that running it reads no other file.
+ * With a second word, `fair` or `ext`, it runs in that scheduling class, and each round has some computing in it as well.
  */
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +17,8 @@
 #define ROUNDS 8
 #define PROGRAMS 20
 #define MEMORY (16 << 20)
+#define TURNS 4000000 /* of an empty loop: about 30 ms of the emulated CPU */
+#define SCHED_EXT 7
 
 static double now_ms(void)
 {
@@ -36,6 +40,15 @@ static int touch(void)
 	return 0;
 }
 
+static int compute(void)
+{
+	volatile int turn;
+
+	for (turn = 0; turn < TURNS; turn++)
+		;
+	return 0;
+}
+
 static void enter(const char *cgroup)
 {
 	char path[512];
@@ -52,21 +65,34 @@ static void enter(const char *cgroup)
 
 int main(int argc, char **argv)
 {
-	if (argc != 2)
+	int more = argc > 2;
+
+	if (argc != 2 && argc != 3)
 		return 64;
+	if (more && strcmp(argv[2], "ext") == 0) {
+		struct sched_param none = { 0 };
+
+		if (sched_setscheduler(0, SCHED_EXT, &none)) {
+			perror("sched_setscheduler");
+			return 1;
+		}
+	}
 	if (strcmp(argv[1], "nothing") == 0)
 		return 0;
 	if (strcmp(argv[1], "memory") == 0)
 		return touch();
+	if (strcmp(argv[1], "compute") == 0)
+		return compute();
 	enter(argv[1]);
 	for (int round = 0; round < ROUNDS; round++) {
 		double begin = now_ms();
 
-		for (int i = 0; i <= PROGRAMS; i++) {
+		for (int i = 0; i <= PROGRAMS + more; i++) {
 			pid_t child = vfork();
 
 			if (child == 0) {
-				execl(argv[0], argv[0], i == PROGRAMS ? "memory" : "nothing", (char *)NULL);
+				execl(argv[0], argv[0], i < PROGRAMS ? "nothing" : i == PROGRAMS ? "memory" : "compute",
+				      (char *)NULL);
 				_exit(127);
 			}
 			if (child < 0 || waitpid(child, NULL, 0) != child)

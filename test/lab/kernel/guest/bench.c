@@ -1,6 +1,6 @@
 /*
  * The measurements behind `npm run bench:governor` and `npm run bench:sched`: arms interleaved, one line per repetition.
- * Usage: bench OBJECT rates|stops|wakes|sched REPETITIONS
+ * Usage: bench OBJECT rates|stops|wakes|sched REPETITIONS [OBJECT OF latency.bpf.c]
  */
 #include "guest.h"
 #include <poll.h>
@@ -8,7 +8,8 @@
 
 #define EXT 7
 #define CALL "ten/ses/call"
-#define BAND (16 * MIB)
+#define BAND (6 * MIB)
+#define STOPS 6 /* a repetition */
 
 static int repetitions;
 
@@ -30,14 +31,18 @@ static void dismiss(pid_t *pids, int n)
 		waitpid(pids[i], NULL, 0);
 }
 
-/* How well a rate is held, and by how much usage goes over. */
+#define THP "/sys/kernel/mm/transparent_hugepage/hugepages-"
+
+/* How well a rate is held, and by how much usage goes over. huge: 0 pages of 4 KiB, 1 of 2 MiB, 2 of 64 KiB. */
 static void rate_held(int target, int huge, int mib)
 {
-	struct grow g = { .mib = mib, .huge = huge, .went = shared_page() };
+	struct grow g = { .mib = mib, .huge = huge != 0, .went = shared_page() };
 	__u64 id = group(CALL);
 	struct acg_growth seen = { 0 };
 	int status;
 
+	put(THP "2048kB/enabled", huge == 2 ? "never" : "inherit");
+	put(THP "64kB/enabled", huge == 2 ? "madvise" : "never");
 	unrate(id);
 	rate(id, (struct acg_rate){ .rate = target * 1000000ULL, .burst = 256 << 10, .flags = ACG_RATE_CALL });
 	status = reap(child(CALL, EXT, grow, &g), 60);
@@ -55,7 +60,7 @@ static void rate_held(int target, int huge, int mib)
 static void grow_noting(void *arg)
 {
 	volatile double *crossed = arg;
-	size_t size = 256 * MIB, i, last = (BAND - atoll(get(file(CALL, "memory.current"))) - (256 << 10)) & ~4095ULL;
+	size_t size = 64 * MIB, i, last = (BAND - atoll(get(file(CALL, "memory.current"))) - (256 << 10)) & ~4095ULL;
 	char *at = mmap(0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	madvise(at, size, MADV_NOHUGEPAGE);
@@ -99,9 +104,9 @@ static void stopped(enum arm arm, int hogs)
 			counts = governed();
 			if (counts.holds)
 				break;
-			nap(0.01);
+			nap(0.005);
 		}
-		nap(0.1);
+		nap(0.02);
 		counts = governed();
 		latency = counts.holds ? counts.worst_ns / 1e9 : -1;
 	} else {
@@ -141,10 +146,12 @@ static void bench_rates(void)
 	int i, huge;
 
 	for (i = 0; i < repetitions; i++)
-		for (huge = 0; huge < 2; huge++) {
-			rate_held(20, huge, huge ? 24 : 8);
-			rate_held(100, huge, huge ? 64 : 24);
-			rate_held(500, huge, huge ? 192 : 64);
+		for (huge = 0; huge < 3; huge++) {
+			if (huge < 2) {
+				rate_held(20, huge, huge ? 24 : 8);
+				rate_held(100, huge, huge ? 64 : 24);
+			}
+			rate_held(500, huge, huge ? 160 : 64);
 			rate_held(0, huge, 64); /* as fast as this machine can */
 		}
 }
@@ -154,55 +161,78 @@ static void bench_stops(void)
 	int i, hogs, arm;
 
 	group("hogs");
-	for (i = 0; i < repetitions; i++)
+	for (i = 0; i < repetitions * STOPS; i++)
 		for (hogs = 0; hogs <= 8; hogs += 8)
 			for (arm = 0; arm < 3; arm++)
 				stopped(arm, hogs);
 }
 
-struct wakes {
-	int n;
-	float us[400];
+/* As in ../fixtures/latency.bpf.c, which takes both times in the kernel: what the guest's clock does in between does not count. */
+struct wake {
+	__u64 waking_ns;
+	__u64 running_ns;
 };
+static struct watch {
+	__u32 pid;
+	__u32 count;
+	struct wake wake[4096];
+} *watch;
 
+#define WAKES 300
+
+/* Sleeps, works for a moment, sleeps. */
 static void wake_up(void *arg)
 {
-	struct wakes *wakes = arg;
-	struct timespec at, woke;
+	struct timespec at;
+	int i;
 
+	watch->count = 0;
+	watch->pid = getpid();
 	clock_gettime(CLOCK_MONOTONIC, &at);
-	for (wakes->n = 0; wakes->n < 150; wakes->n++) {
+	for (i = 0; i < WAKES; i++) {
+		double end;
+
 		at.tv_nsec += 2300000;
 		if (at.tv_nsec >= 1000000000) {
 			at.tv_nsec -= 1000000000;
 			at.tv_sec++;
 		}
 		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
-		clock_gettime(CLOCK_MONOTONIC, &woke);
-		wakes->us[wakes->n] = (woke.tv_sec - at.tv_sec) * 1e6 + (woke.tv_nsec - at.tv_nsec) / 1e3;
+		for (end = now() + 0.0001; now() < end;)
+			;
 	}
 }
 
-static int by_size(const void *a, const void *b)
+static void wake_latency(int repetition, int policy)
 {
-	return *(float *)a < *(float *)b ? -1 : *(float *)a > *(float *)b;
-}
-
-static void wake_latency(int policy)
-{
-	struct wakes *wakes = shared_page();
 	pid_t hogs[8], pid;
+	__u32 i;
 
 	crew(hogs, "low/s/c", policy, 8);
 	nap(0.05);
-	pid = child("high/s/c", policy, wake_up, wakes);
-	nap(0.4); /* not waiting for it by polling, which would wake up beside it */
-	reap(pid, 20);
-	qsort(wakes->us, wakes->n, sizeof(float), by_size);
-	report("wake", "ext=%d n=%d p50=%f p99=%f max=%f", policy == EXT, wakes->n, wakes->us[wakes->n / 2],
-	       wakes->us[wakes->n * 99 / 100], wakes->us[wakes->n - 1]);
+	pid = child("high/s/c", policy, wake_up, NULL);
+	waitpid(pid, NULL, 0); /* not by polling, which would wake up beside it */
+	watch->pid = 0;
+	for (i = 0; i < watch->count; i++)
+		report("wake", "repetition=%d ext=%d us=%f", repetition, policy == EXT,
+		       (watch->wake[i].running_ns - watch->wake[i].waking_ns) / 1e3);
 	dismiss(hogs, 8);
-	munmap(wakes, 1 << 16);
+}
+
+static void watch_wakes(const char *path)
+{
+	struct bpf_object *o = bpf_object__open_file(path, NULL);
+	struct bpf_program *program;
+
+	if (!o || bpf_object__load(o))
+		exit(1);
+	bpf_object__for_each_program(program, o)
+		if (!bpf_program__attach(program))
+			exit(1);
+	watch = mmap(NULL, (sizeof(*watch) + 4095) & ~4095UL, PROT_READ | PROT_WRITE, MAP_SHARED,
+		     bpf_object__find_map_fd_by_name(o, "watch"), 0);
+	if (watch == MAP_FAILED)
+		exit(1);
 }
 
 static void count_up(void *arg)
@@ -241,8 +271,8 @@ static void bench_wakes(void)
 	put(file("high", "cpu.weight"), "400");
 	put(file("low", "cpu.weight"), "50");
 	for (i = 0; i < repetitions; i++) {
-		wake_latency(EXT);
-		wake_latency(0);
+		wake_latency(i, EXT);
+		wake_latency(i, 0);
 	}
 }
 
@@ -302,8 +332,10 @@ int main(int argc, char **argv)
 		bench_rates();
 	else if (!strcmp(argv[2], "stops"))
 		bench_stops();
-	else if (!strcmp(argv[2], "wakes"))
+	else if (!strcmp(argv[2], "wakes")) {
+		watch_wakes(argv[4]);
 		bench_wakes();
+	}
 	else
 		bench_sched();
 	report("end", "enabled=%d", enabled());
