@@ -315,7 +315,8 @@ static void protection(void)
 	int link, i;
 
 	for (i = 0; i < HOWS; i++) {
-		struct range a = { getenv("BIG_FILE"), 0, 24 * MIB }, b = { a.file, 24 * MIB, 24 * MIB };
+		int *done = shared_page();
+		struct range a = { getenv("BIG_FILE"), 0, 24 * MIB, done }, b = { a.file, 24 * MIB, 24 * MIB, done + 1 };
 		__u64 mine = group("ten/keep/a"), other = group("ten/keep/b");
 		double had_a, had_b;
 		pid_t one, two;
@@ -324,7 +325,8 @@ static void protection(void)
 		link = attach_to(&p, "ten", 0);
 		one = child("ten/keep/a", 0, cache, &a);
 		two = child("ten/keep/b", 0, cache, &b);
-		nap(3);
+		cached(&a);
+		cached(&b);
 		had_a = stat_of("ten/keep/a", "file");
 		had_b = stat_of("ten/keep/b", "file");
 		set(&p, KNOB_LOW, i == LOW || i == LOW_BOTH ? mine : 0);

@@ -138,7 +138,7 @@ static void needs(void)
 	int how;
 
 	for (how = 0; how < HOWS; how++) {
-		struct range a = { getenv("BIG_FILE"), 0, 24 * MIB };
+		struct range a = { getenv("BIG_FILE"), 0, 24 * MIB, shared_page() };
 		__u64 mine = group("ten/mine"), other = group("ten/other");
 		struct acg_need need = { .most = how == OVER ? 4 * MIB : 256 * MIB, .running = how != IDLE };
 		struct acg_need idle = { .most = 256 * MIB };
@@ -152,7 +152,9 @@ static void needs(void)
 		bpf_map_update_elem(map("acg_needs"), &other, &idle, BPF_ANY);
 		one = how == COLD ? child("ten/mine/call", 0, cache, &a) : child("ten/mine/call", 0, hold, &mib);
 		two = child("ten/other/call", 0, hold, &mib);
-		nap(3);
+		if (how == COLD)
+			cached(&a);
+		nap(3); /* statistics are brought up to date every two seconds */
 		had_a = memory("ten/mine/call");
 		had_b = memory("ten/other/call");
 		put(file("ten", "memory.reclaim"), "16M");
