@@ -50,6 +50,8 @@ export async function buildKernel(say: Say, options: KernelBuildOptions = {}): P
     await withLock(
       join(root, '.lock'),
       async () => {
+        const made = (await readdir(cacheFolder('kernels'))).some((name) => name.endsWith(`-${series.recipe}`));
+        if (made && !options.refresh) return;
         const tree = await preparedTree(root, series, say, options);
         const target = join(cacheFolder('kernels'), `${builtName(debug)}-${tree.version}-${series.recipe}`);
         if (existsSync(target)) return;
