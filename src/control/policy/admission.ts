@@ -3,12 +3,15 @@ import { formatDuration, formatSize } from '../../model/index.ts';
 import { type CommandClass, typicalBytes } from './command.ts';
 import { type Draft, listAgain, modeOf, sayOfCall } from './draft.ts';
 import { type Scope, scopesOf } from './scopes.ts';
-import { type Call, rankOf, type State, sessionBudget } from './state.ts';
+import { agentNeed, type Call, rankOf, type State, sessionBudget } from './state.ts';
 
 /** A `memory:high` hint promises more than a medium call (1 GiB), unknown how much. */
 const HIGH_NEED = 2 * 2 ** 30;
 /** A call's need counts as taken for this long after its start, whether it uses it yet or not. Milliseconds. */
 const SETTLE = 3000;
+
+/** See wantedOf. */
+const PART = 1.25;
 
 /** Classes that never wait, whatever else: a person is reading their output, so to speak. */
 const instant: ReadonlySet<CommandClass> = new Set(['vcs', 'search', 'small']);
@@ -26,11 +29,25 @@ export function needOf(state: State, call: Call): number {
 const isSmall = (state: State, c: Call): boolean =>
   c.need <= state.config.admission.small || (instant.has(c.class) && c.hint.memory === undefined);
 
-/** Headroom less what young calls have been let in for and do not use yet, and less the low mark. */
-function available(s: Scope, now: number): number {
+/**
+ * What a call counts as in a scope. Who declares nothing is not held for wanting more than an even part of what agents leave, and
+ * a quarter: what is typical of a command is a guess, and the ladder is there when all guesses come true at once.
+ */
+function wantedOf(d: Draft, s: Scope, c: Call): number {
+  if (c.hint.memory !== undefined) return c.need;
+  let left = s.limit;
+  for (const x of s.sessions) left -= agentNeed(x, d.now);
+  const waiting = d.calls.filter((o) => o.phase === 'held' && s.sessions.some((x) => x.id === o.session));
+  const sharers = waiting.length + s.calls.filter((o) => o.phase !== 'background').length;
+  return Math.min(c.need, (PART * Math.max(0, left)) / Math.max(1, sharers));
+}
+
+/** Headroom less what young calls have been let in for and do not use yet, and less the critical mark. */
+function available(d: Draft, s: Scope): number {
   let promised = 0;
-  for (const c of s.calls) if (now - c.startedAt < SETTLE) promised += Math.max(0, c.need - c.seen.working);
-  return s.headroom - s.low - promised;
+  for (const c of s.calls)
+    if (d.now - c.startedAt < SETTLE) promised += Math.max(0, wantedOf(d, s, c) - c.seen.working);
+  return s.headroom - s.critical - promised;
 }
 
 function admit(d: Draft, c: Call, why: string | undefined): void {
@@ -64,7 +81,7 @@ export function admission(d: Draft): void {
       admit(d, c, undefined);
     } else {
       const scopes = scopesOf(d).filter((s) => s.sessions.some((x) => x.id === c.session));
-      const tight = scopes.find((s) => blocked.has(s.key) || available(s, d.now) < c.need);
+      const tight = scopes.find((s) => blocked.has(s.key) || available(d, s) < wantedOf(d, s, c));
       // it waits for its like only: who ranks lower makes room when it comes to that
       const rank = rankOf(d.state, c, d.now);
       const others = tight?.calls.some(
@@ -74,9 +91,9 @@ export function admission(d: Draft): void {
         admit(d, c, waited > 0 ? `let in after ${formatDuration(waited)}` : undefined);
       } else if (modeOf(d, c) === 'observe') {
         admit(d, c, undefined);
-        sayOfCall(d, 'admission', c, `held it: ${shortage(tight, c, d.now)}`, true);
+        sayOfCall(d, 'admission', c, `held it: ${shortage(d, tight, c)}`, true);
       } else if (waited >= config.admission.maxWait) {
-        admit(d, c, `let in after ${formatDuration(waited)}, the longest wait, though ${shortage(tight, c, d.now)}`);
+        admit(d, c, `let in after ${formatDuration(waited)}, the longest wait, though ${shortage(d, tight, c)}`);
       } else if (!c.held) {
         if (held.length > config.admission.maxHeld) {
           admit(d, c, `let in unheld: ${held.length} calls wait already`);
@@ -84,7 +101,7 @@ export function admission(d: Draft): void {
         }
         c.held = true;
         d.actions.push({ type: 'hold', call: c.id, until: d.now + config.admission.maxWait });
-        sayOfCall(d, 'admission', c, `held: ${shortage(tight, c, d.now)}`);
+        sayOfCall(d, 'admission', c, `held: ${shortage(d, tight, c)}`);
         for (const s of scopes) blocked.add(s.key);
       } else {
         // those behind it wait too, lest a stream of smaller ones passes it for ever
@@ -94,5 +111,5 @@ export function admission(d: Draft): void {
   }
 }
 
-const shortage = (s: Scope, c: Call, now: number) =>
-  `needs ${formatSize(c.need)} (${c.hint.memory === undefined ? `typical of ${c.class}` : 'hinted'}), ${s.words} has ${formatSize(Math.max(0, available(s, now)))} to give`;
+const shortage = (d: Draft, s: Scope, c: Call) =>
+  `needs ${formatSize(wantedOf(d, s, c))} (${c.hint.memory === undefined ? `typical of ${c.class}` : 'hinted'}), ${s.words} has ${formatSize(Math.max(0, available(d, s)))} to give`;

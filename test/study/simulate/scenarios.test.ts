@@ -48,6 +48,9 @@ test('(a) a greedy low-priority call: the high-priority session works on, the gr
 test('(b) four equal sessions, 30 % too much: all of them finish', () => {
   const { ours, none, fixed } = run('crowd');
   expect(ours.calls.map((c) => c.end)).toEqual(Array(8).fill('done'));
+  // not won by letting them run one after the other: that takes 64 s
+  expect(ours.overlapMs).toBeGreaterThan(ours.endedAt / 2);
+  expect(ours.endedAt).toBeLessThan(40_000);
   expect(lost(none)).toBeGreaterThan(0);
   expect(lost(fixed)).toBeGreaterThan(0);
 });
