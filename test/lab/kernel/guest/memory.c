@@ -49,7 +49,8 @@ static double grown(const char *name, double mb, __u64 soft, __u32 priority, __u
 	before = memory(name);
 	pid = child(name, 0, grow, &g);
 	nap(2);
-	after = memory(name);
+	/* what nobody holds back may be through with it by now: then all has been given back */
+	after = atof(get(file(name, "memory.peak")));
 	*delayed_ns = growth_of(id).held_ns;
 	stop(pid);
 	ungroup(name);
