@@ -6,6 +6,7 @@ import {
   type Explanation,
   guardBudget,
   initialState,
+  KILL_MARGIN,
   type KillReason,
   marks,
   type Call as PolicyCall,
@@ -33,8 +34,6 @@ export interface Hands {
   cpuWeightOf(target: Target): number | undefined;
 }
 
-/** The kernel kills instead of waiting when a ceiling is written this close to what cannot be reclaimed. */
-const KILL_MARGIN = 4 * 2 ** 20;
 /** A guard that trips and clears all the time is said once in so long. */
 const GUARD_SAID_MS = 1000;
 /** Reclaim of what a finished call left may hold its cgroup up for so long. */

@@ -11,13 +11,17 @@ export type Target =
 /** Bytes, or no limit. */
 export type Ceiling = number | 'max';
 
+/** A hard ceiling this near to what cannot be reclaimed is not to be written: the kernel would kill instead of waiting. Bytes. */
+export const KILL_MARGIN = 4 * 2 ** 20;
+
 export type KillReason = 'ceiling' | 'pids' | 'time';
 
 export type Action =
   /**
    * Write memory.min, low, high, max; an absent field is left as it is. A `max` below memory.current makes the kernel
    * reclaim the cgroup's own cache first. Before lowering `max` read memory.current and inactive_file: when what is not
-   * inactive file is within 4 MiB of the new value, skip the write and send a fresh sample instead (the write would kill).
+   * inactive file is within KILL_MARGIN of the new value, skip the write. Send no sample for it: the next ones show it, and one
+   * at the same moment could pass a credit back and forth between two calls for ever.
    */
   | { type: 'bands'; target: Target; min?: number; low?: number; high?: Ceiling; max?: Ceiling }
   /** cpu.weight and io.weight, 1 to 10000. */

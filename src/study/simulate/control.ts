@@ -5,6 +5,7 @@ import {
   commandClass,
   type Explanation,
   initialState,
+  KILL_MARGIN,
   type PolicyEvent,
   parseHint,
   type State,
@@ -42,8 +43,6 @@ export interface Watched {
 
 /** A throttled call breaches its ceiling with every batch: it is told no more often than this, milliseconds. */
 const BREACH_EVERY = 50;
-/** A hard ceiling this near to what a call needs is not written. */
-const KILL_MARGIN = 4 * 2 ** 20;
 /** More steps than this at one moment are a loop. */
 const MOST_STEPS = 10_000;
 
