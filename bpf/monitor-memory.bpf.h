@@ -72,28 +72,39 @@ static __always_inline void sample(struct mem_cgroup *memcg, struct acg_cgroup *
 	bpf_ringbuf_submit(event, 0);
 }
 
-/* Once per batch of 64 pages, not once per page: the cheapest place that knows the exact usage. */
-SEC("fexit/page_counter_try_charge")
-int BPF_PROG(charge, struct page_counter *counter, unsigned long nr_pages, struct page_counter **fail, bool charged)
+/* The cgroup a charge counts for, and the memcg of its leaf (NULL if that has none); NULL for what is not ours. */
+static __always_inline struct acg_cgroup *charged(struct page_counter *counter, struct mem_cgroup **memcg)
 {
-	struct cgroup *cgrp;
-	struct mem_cgroup *memcg = acg_memcg_of(counter, &cgrp);
-	struct acg_counts *counts;
 	struct acg_cgroup *whose;
+	struct cgroup *cgrp;
 
-	if (!memcg)
-		return 0;
+	*memcg = acg_memcg_of(counter, &cgrp);
+	if (!*memcg)
+		return NULL;
 	whose = acg_lookup(cgrp);
 	if (!whose || !whose->leaf)
+		return NULL;
+	*memcg = leaf_memcg(*memcg, cgrp, whose->leaf);
+	return whose;
+}
+
+/* Once per batch of 64 pages, not once per page: the cheapest place that knows the exact usage. */
+SEC("fexit/page_counter_try_charge")
+int BPF_PROG(charge, struct page_counter *counter, unsigned long nr_pages, struct page_counter **fail, bool done)
+{
+	struct mem_cgroup *memcg;
+	struct acg_cgroup *whose = charged(counter, &memcg);
+	struct acg_counts *counts;
+
+	if (!whose)
 		return 0;
 	counts = counts_of(whose->leaf);
-	if (!charged) {
+	if (!done) {
 		count(counts, charge_fails, 1);
 		return 0;
 	}
 	count(counts, charges, 1);
 	count(counts, charged_bytes, nr_pages * acg_page_size);
-	memcg = leaf_memcg(memcg, cgrp, whose->leaf);
 	if (memcg)
 		sample(memcg, whose, counts);
 	return 0;
@@ -103,19 +114,14 @@ int BPF_PROG(charge, struct page_counter *counter, unsigned long nr_pages, struc
 SEC("fexit/page_counter_uncharge")
 int BPF_PROG(uncharge, struct page_counter *counter, unsigned long nr_pages)
 {
-	struct cgroup *cgrp;
-	struct mem_cgroup *memcg = acg_memcg_of(counter, &cgrp);
+	struct mem_cgroup *memcg;
+	struct acg_cgroup *whose = charged(counter, &memcg);
 	struct acg_counts *counts;
-	struct acg_cgroup *whose;
 
-	if (!memcg)
-		return 0;
-	whose = acg_lookup(cgrp);
-	if (!whose || !whose->leaf)
+	if (!whose)
 		return 0;
 	counts = counts_of(whose->leaf);
 	count(counts, uncharged_bytes, nr_pages * acg_page_size);
-	memcg = leaf_memcg(memcg, cgrp, whose->leaf);
 	if (memcg)
 		sample(memcg, whose, counts);
 	return 0;

@@ -1,10 +1,9 @@
-import { spawn } from 'node:child_process';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { cli } from './run.ts';
 
-const bin = resolve(import.meta.dirname, '../../bin/agentcgroup.js');
 let dir: string;
 let trace: string;
 
@@ -27,21 +26,7 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-function run(...args: string[]): Promise<{ status: number | null; out: string; err: string }> {
-  const child = spawn(process.execPath, [bin, 'characterize', ...args], {
-    env: { ...process.env, TMPDIR: dir },
-    timeout: 60_000,
-  });
-  let out = '';
-  let err = '';
-  child.stdout.on('data', (d) => {
-    out += d;
-  });
-  child.stderr.on('data', (d) => {
-    err += d;
-  });
-  return new Promise((done) => child.on('close', (status) => done({ status, out, err })));
-}
+const run = (...args: string[]) => cli(dir, 'characterize', ...args);
 
 test('--json prints one document, sets are named by NAME=PATH, and no temporary file stays', async () => {
   const { status, out } = await run(`mine=${trace}`, '--json', '--node-memory', '9g');

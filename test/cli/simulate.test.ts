@@ -1,13 +1,12 @@
-import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { cli } from './run.ts';
 
 // a loaded machine takes its time
 vi.setConfig({ testTimeout: 120_000 });
 
-const bin = resolve(import.meta.dirname, '../../bin/agentcgroup.js');
 let dir: string;
 
 beforeAll(async () => {
@@ -17,18 +16,7 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-function run(...args: string[]): Promise<{ status: number | null; out: string; err: string }> {
-  const child = spawn(process.execPath, [bin, 'simulate', ...args], { cwd: dir, timeout: 90_000 });
-  let out = '';
-  let err = '';
-  child.stdout.on('data', (d) => {
-    out += d;
-  });
-  child.stderr.on('data', (d) => {
-    err += d;
-  });
-  return new Promise((done) => child.on('close', (status) => done({ status, out, err })));
-}
+const run = (...args: string[]) => cli(dir, 'simulate', ...args);
 
 const small = ['--node-memory', '4g', '--replicates', '1', '--no-validate', '--nodes', '1', '--sessions', '6'];
 

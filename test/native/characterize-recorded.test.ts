@@ -2,10 +2,10 @@
 import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { cli } from '../cli/run.ts';
 
-const bin = resolve(import.meta.dirname, '../../bin/agentcgroup.js');
 let dir: string;
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'agentcgroup-chain-'));
@@ -15,15 +15,9 @@ afterAll(async () => {
 });
 
 async function run(args: string[]): Promise<string> {
-  const child = spawn(process.execPath, [bin, ...args], { timeout: 90_000 });
-  let text = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (d) => {
-      text += d;
-    });
-  const status = await new Promise((done) => child.on('close', done));
-  if (status !== 0) throw new Error(`agentcgroup ${args.join(' ')} ended with ${status}: ${text}`);
-  return text;
+  const { status, out, err } = await cli(dir, ...args);
+  if (status !== 0) throw new Error(`agentcgroup ${args.join(' ')} ended with ${status}: ${out}${err}`);
+  return out + err;
 }
 
 /** Node that holds so many MB for so long: what a tool call is to an agent. */
