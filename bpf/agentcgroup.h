@@ -251,6 +251,19 @@ struct acg_protection {
 	__u64 refaults;		/* times a cgroup was found refaulting */
 };
 
+/*
+ * The policy of the paper (paper.bpf.c). User space writes map acg_paper_roles (key: cgroup id, value: enum acg_priority; who is
+ * not in it is left alone). The kernel answers in acg_paper (array of one).
+ */
+struct acg_paper {
+	__u64 window_ns;	/* when the second in which faults are counted began, */
+	__u64 faults;		/* and how many it has */
+	__u64 shown_ns;		/* when there were last more than the threshold; 0: never */
+	__u64 shown;		/* times that happened */
+	__u64 delays;		/* charges of low-priority sessions that were delayed */
+	__u64 spared;		/* times reclaim was told to pass over a high-priority session */
+};
+
 struct acg_event_headroom {
 	struct acg_event head;	/* kind, tenant, session, leaf: 0; pid: whose charge it was */
 	__u64 cgroup;

@@ -128,6 +128,9 @@ struct mem_cgroup {
 	struct cgroup_subsys_state css;
 	struct page_counter memory;
 };
+enum vm_event_item {
+	PGFAULT,
+};
 enum node_stat_item {
 	NR_INACTIVE_ANON,
 	NR_INACTIVE_FILE,

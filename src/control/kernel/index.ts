@@ -19,6 +19,7 @@ export { loadProgram } from './load.ts';
 export { MapView, PerCpuMapView, SettingsView, sum } from './maps.ts';
 export { hasMemcgOps, Memory, type MemoryNeed } from './memory.ts';
 export { Monitor, type Place, type Usage } from './monitor.ts';
+export { PaperPolicy, type PaperSettings } from './paper.ts';
 export { defaultPinRoot, isKept, keepPinned } from './pins.ts';
 export { missingPrivilege } from './privilege.ts';
 export type { LoadedProgram } from './program.ts';

@@ -37,6 +37,12 @@ export function hasMemcgOps(): boolean {
   return wanted.every((name) => members?.includes(name));
 }
 
+/** Throws ACG_BPF_UNSUPPORTED where the kernel lacks them. */
+export function requireMemcgOps(): void {
+  if (!hasMemcgOps())
+    throw new AcgError('ACG_BPF_UNSUPPORTED', 'this kernel has no memcg_bpf_ops; kernel/README.md says which one has');
+}
+
 /** What a session needs protected. */
 export interface MemoryNeed {
   /** Bytes of usage up to which the session can be protected; 0: never. */
@@ -60,11 +66,7 @@ export class Memory implements Disposable {
    * kernel lacks memcg_bpf_ops, ACG_BPF_LOAD (EBUSY: another policy is attached there); see `loadProgram` for others.
    */
   constructor(target: CgroupTarget, options: LoadOptions = {}) {
-    if (!hasMemcgOps())
-      throw new AcgError(
-        'ACG_BPF_UNSUPPORTED',
-        'this kernel has no memcg_bpf_ops; kernel/README.md says which one has',
-      );
+    requireMemcgOps();
     this.program = loadProgram(memorySpec, {
       ...options,
       later: [table, ...(options.later ?? [])],

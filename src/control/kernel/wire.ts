@@ -142,6 +142,17 @@ export const AcgProtection = struct('acg_protection', {
 });
 export type AcgProtection = ValueOf<typeof AcgProtection>;
 
+/** What the paper's policy has seen and done. */
+export const AcgPaper = struct('acg_paper', {
+  windowNs: u64,
+  faults: u64,
+  shownNs: u64,
+  shown: u64,
+  delays: u64,
+  spared: u64,
+});
+export type AcgPaper = ValueOf<typeof AcgPaper>;
+
 export const AcgGuard = struct('acg_guard', {
   cgroup: id,
   limit: u64,

@@ -110,4 +110,13 @@ describe.skipIf(!built)(`memory policy from TypeScript on the ${kernel} kernel`,
     expect(r.moved).toEqual({ reopened: false, on: true });
     expect(r.left).toBe(0);
   });
+
+  test("the paper's policy delays low priority for a second after high priority has faulted much, and only then", () => {
+    const { quiet, pressed, stalled, after } = r.paper;
+    expect({ quiet, after }).toEqual({ quiet: 0, after: 0 });
+    // 8 MiB by batches of 64 pages, 50 ms each, slept by two processes at the same time
+    expect(pressed).toBeGreaterThan(20);
+    expect(stalled[0]).toBeGreaterThan(0.4 * 50 * pressed);
+    expect(stalled[1]).toBeLessThan(50);
+  });
 });

@@ -3,13 +3,12 @@
  * Usage: memcg OBJECT [CHECK...]     OBJECT: fixtures/memcg.bpf.c, compiled
  */
 #include "guest.h"
+#include "cgroup-link.h"
 #include "memcg.h"
 
 #define SES "ten/ses"
 #define CALL "ten/ses/call"
-#define CGROUP_FD (1U << 7)
 #define OVERRIDE (1U << 0)
-#define STRUCT_OPS 44 /* enum bpf_attach_type */
 
 static const char *path;
 
@@ -21,45 +20,20 @@ struct policy {
 
 static struct policy policy(void)
 {
-	struct bpf_object *o;
-	struct bpf_link *none;
-	struct policy p;
+	struct bpf_object *o = load_ops(path, "test_memory");
+	struct policy p = { .object = o };
 
-	libbpf_set_print(printer);
-	o = bpf_object__open_file(path, NULL);
-	if (!o || bpf_object__load(o)) {
-		printf("# load %s: %s\n", path, strerror(errno));
+	if (!o)
 		exit(1);
-	}
-	libbpf_set_print(NULL); /* the next is refused, and meant to be: it only fills the map in */
-	none = bpf_map__attach_struct_ops(bpf_object__find_map_by_name(o, "test_memory"));
-	if (none || errno != EINVAL) {
-		printf("# attached to no cgroup: %s\n", strerror(errno));
-		exit(1);
-	}
-	p.object = o;
 	p.ops = bpf_object__find_map_fd_by_name(o, "test_memory");
 	p.knobs = bpf_object__find_map_fd_by_name(o, "knobs");
 	p.seen = bpf_object__find_map_fd_by_name(o, "seen");
 	return p;
 }
 
-/* A link's descriptor, or -errno. */
-static int link_with(struct policy *p, const char *directory, unsigned flags)
-{
-	LIBBPF_OPTS(bpf_link_create_opts, options, .flags = flags);
-	int cgroup = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC), link;
-
-	if (cgroup < 0)
-		return -errno;
-	link = bpf_link_create(p->ops, cgroup, STRUCT_OPS, &options);
-	close(cgroup);
-	return link;
-}
-
 static int attach_to(struct policy *p, const char *name, unsigned flags)
 {
-	return link_with(p, file(name, ""), CGROUP_FD | flags);
+	return link_ops(p->ops, file(name, ""), CGROUP_FD | flags);
 }
 
 static void set(struct policy *p, __u32 knob, __u64 value)
@@ -242,11 +216,11 @@ static void hierarchy(void)
 	group("ten/other");
 	set(&p, KNOB_DELAY, 60);
 	set(&q, KNOB_DELAY, 300);
-	plain = link_with(&p, file(SES, ""), 0);
-	unknown = link_with(&p, file(SES, ""), CGROUP_FD | (1U << 1));
+	plain = link_ops(p.ops, file(SES, ""), 0);
+	unknown = link_ops(p.ops, file(SES, ""), CGROUP_FD | (1U << 1));
 	mkdir("/sys/fs/cgroup/bare", 0755);
 	mkdir("/sys/fs/cgroup/bare/inner", 0755); /* the memory controller is not enabled for it */
-	nowhere = link_with(&p, "/sys/fs/cgroup/bare/inner", CGROUP_FD);
+	nowhere = link_ops(p.ops, "/sys/fs/cgroup/bare/inner", CGROUP_FD);
 	rmdir("/sys/fs/cgroup/bare/inner");
 	rmdir("/sys/fs/cgroup/bare");
 	report("refused", "plain=%d unknown=%d nowhere=%d", plain, unknown, nowhere);

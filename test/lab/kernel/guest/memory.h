@@ -3,28 +3,13 @@
 #ifndef MEMORY_H
 #define MEMORY_H
 
-#define CGROUP_FD (1U << 7)
-#define STRUCT_OPS 44 /* enum bpf_attach_type */
+#include "cgroup-link.h"
 
 /* Loads the object and attaches it to a directory; the link's descriptor or -errno. `object` is then the one for map(). */
 static inline int load_memory(const char *path, const char *directory)
 {
-	LIBBPF_OPTS(bpf_link_create_opts, options, .flags = CGROUP_FD);
-	int cgroup, link;
-
-	libbpf_set_print(printer);
-	object = bpf_object__open_file(path, NULL);
-	if (!object || bpf_object__load(object))
-		return -errno;
-	libbpf_set_print(NULL); /* what comes next is refused, and meant to be: it fills the map in */
-	bpf_map__attach_struct_ops(bpf_object__find_map_by_name(object, "acg_memory"));
-	libbpf_set_print(printer);
-	cgroup = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	link = bpf_link_create(map("acg_memory"), cgroup, STRUCT_OPS, &options);
-	if (link < 0)
-		link = -errno;
-	close(cgroup);
-	return link;
+	object = load_ops(path, "acg_memory");
+	return object ? link_ops(map("acg_memory"), directory, CGROUP_FD) : -EINVAL;
 }
 
 static inline void guard(struct acg_guard g)
