@@ -52,7 +52,7 @@ export function btfRows(blob: Buffer | undefined): Capability[] {
       ? no('memcg hooks', `not in this kernel: ${missing.join(', ')}`, newerKernel)
       : yes('memcg hooks', hooks.join(', ')),
     found.structs.has('memcg_bpf_ops')
-      ? yes('memcg_bpf_ops')
+      ? yes('memcg_bpf_ops', 'used with `memory: memcg-bpf`; otherwise the memory governor keeps the budgets')
       : no(
           'memcg_bpf_ops',
           'not in this kernel; no released kernel has it',

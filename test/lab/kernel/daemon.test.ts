@@ -1,24 +1,11 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { bundle, runBundle } from './guest.ts';
+import { daemonReport } from './guest.ts';
 
 describe('the daemon on tier sched-ext, stock kernel', () => {
   // biome-ignore lint/suspicious/noExplicitAny: the guest's own report, taken apart below
   let r: Record<string, any>;
   beforeAll(async () => {
-    const dir = mkdtempSync(join(tmpdir(), 'acg-tier-'));
-    try {
-      const grow = join(dir, 'grow');
-      execFileSync('gcc', ['-O2', '-static', '-o', grow, resolve(import.meta.dirname, '../../fixtures/grow.c')]);
-      const script = await bundle(resolve(import.meta.dirname, '../fixtures/kernel-tier.ts'), 'kernel-tier');
-      const ran = await runBundle(script, { argv: [process.execPath, script, grow], timeoutMs: 400_000 });
-      r = ran.report;
-    } finally {
-      rmSync(dir, { recursive: true, force: true });
-    }
+    r = await daemonReport('kernel-tier');
   }, 450_000);
 
   const exited = (code: number) => expect.objectContaining({ code, signal: null });

@@ -1,5 +1,7 @@
-import { appendFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { build } from 'vite';
 import { type LabOptions, runInLab } from '../../../src/lab/index.ts';
@@ -53,4 +55,17 @@ export async function report(fixture: string, options: Partial<LabOptions> = {})
   const list = process.env.AGENTCGROUP_TEST_KERNELS;
   if (list) appendFileSync(list, `${fixture}\t${guestKernel}\t${Math.round(wallMs / 1000)}\n`);
   return report;
+}
+
+/** Boots that kernel once and runs a fixture of ../fixtures in it that has a daemon and calls; they grow by ../../fixtures/grow.c. */
+export async function daemonReport(fixture: string, options: Partial<LabOptions> = {}) {
+  const folder = mkdtempSync(join(tmpdir(), 'acg-grow-'));
+  try {
+    const grow = join(folder, 'grow');
+    execFileSync('gcc', ['-O2', '-static', '-o', grow, resolve(import.meta.dirname, '../../fixtures/grow.c')]);
+    const script = await bundle(resolve(import.meta.dirname, `../fixtures/${fixture}.ts`), fixture);
+    return (await runBundle(script, { argv: [process.execPath, script, grow], timeoutMs: 400_000, ...options })).report;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }

@@ -30,6 +30,7 @@ const GUARD_STEP = 2 ** 20;
  */
 export class Growth {
   #governor: Keeper | undefined;
+  #name = 'governor';
   #growthOf: (cgroup: number) => number | undefined = () => undefined;
   readonly #entries = new Map<string, Entry>();
   #guard: GuardBudget | undefined;
@@ -46,15 +47,20 @@ export class Growth {
 
   /**
    * From now on this governor keeps what is set here, which starts empty; without one nobody does. `growthOf` gives the growth
-   * of a cgroup as the monitor measured it, bytes per second.
+   * of a cgroup as the monitor measured it, bytes per second; `name` is what explanations call the governor.
    */
-  use(governor: Keeper | undefined, growthOf: (cgroup: number) => number | undefined = () => undefined): void {
+  use(
+    governor: Keeper | undefined,
+    growthOf: (cgroup: number) => number | undefined = () => undefined,
+    name = 'governor',
+  ): void {
     for (const entry of this.#entries.values()) {
       entry.carried = this.#held(entry);
       entry.budget = undefined;
     }
     this.#governor = governor;
     this.#growthOf = growthOf;
+    this.#name = name;
     this.#guard = undefined;
   }
 
@@ -135,14 +141,14 @@ export class Growth {
       entry.mark = held;
       const grew = this.#growthOf(entry.cgroup);
       const was = grew === undefined || grew <= 0 ? '' : `grew ${formatSize(grew)}/s, `;
-      return pace === undefined ? '' : `governor: ${was}held at ${formatSize(pace)}/s`;
+      return pace === undefined ? '' : `${this.#name}: ${was}held at ${formatSize(pace)}/s`;
     }
     if (decision === 'guard') {
       entry.mark = held;
       return '';
     }
     const holds = held.holds - entry.mark.holds;
-    return holds > 0 ? `governor: ${holds} holds, ${formatDuration(held.heldMs - entry.mark.heldMs)}` : '';
+    return holds > 0 ? `${this.#name}: ${holds} holds, ${formatDuration(held.heldMs - entry.mark.heldMs)}` : '';
   }
 
   #try(doing: string, act: () => void): void {

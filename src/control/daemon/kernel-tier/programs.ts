@@ -3,6 +3,7 @@ import {
   defaultPinRoot,
   type EventStream,
   Governor,
+  hasMemcgOps,
   isKept,
   type KernelEvent,
   type LoadedProgram,
@@ -52,6 +53,7 @@ export class Programs {
         const memory = new Memory({ cgroup: root });
         return [memory, memory.program];
       });
+    else if (this.any && hasMemcgOps()) this.#without('memory', `not asked for (memory: ${choice})`);
     const charge = this.scheduler?.program.hooks.find((hook) => hook.name === CHARGE);
     const why =
       choice === 'off'

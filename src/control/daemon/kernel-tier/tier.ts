@@ -170,7 +170,11 @@ export class KernelTier {
     const governor = kept ? programs?.governor : undefined;
     const tier = !governor ? 'cgroup' : programs?.memory ? 'memcg-bpf' : 'sched-ext';
     if (tier === this.#tier && (governor !== undefined) === engine.policy.growth.on) return;
-    engine.policy.growth.use(governor, (cgroup) => programs?.monitor?.usage(cgroup)?.growthBytesPerSecond);
+    engine.policy.growth.use(
+      governor,
+      (cgroup) => programs?.monitor?.usage(cgroup)?.growthBytesPerSecond,
+      programs?.memory ? 'memcg_charged' : 'governor',
+    );
     engine.policy.retell();
     this.#tier = tier;
     changed(tier);
@@ -291,7 +295,7 @@ export class KernelTier {
     for (const { program, on, why } of this.#wanted?.tier === 'sched-ext' ? (this.#programs?.health ?? []) : [])
       if (!on) notes.push(`${program}: ${why}`);
     const memory = this.#programs?.health.find(({ program }) => program === 'memory');
-    if (memory && !memory.on) {
+    if (this.#wanted?.memory === 'memcg-bpf' && memory && !memory.on) {
       const keeper = this.#tier === 'sched-ext' ? 'the governor keeps' : 'cgroup files keep';
       notes.push(`memory memcg-bpf is not to be had: ${memory.why}; ${keeper} the budgets`);
     }
