@@ -1,13 +1,13 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { daemonReport } from './guest.ts';
-import { built, kernel } from './patched.ts';
+import { built, kernel, patience } from './patched.ts';
 
 describe.skipIf(!built)(`who keeps the daemon's budgets on the ${kernel} kernel`, () => {
   // biome-ignore lint/suspicious/noExplicitAny: the guest's own report, taken apart below
   let r: Record<string, any>;
   beforeAll(async () => {
-    r = await daemonReport('memory-tier', { kernel });
-  }, 450_000);
+    r = await daemonReport('memory-tier', { kernel, ...patience });
+  }, 2_000_000);
 
   const exited = (code: number) => expect.objectContaining({ code, signal: null });
   const programs = ({

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { build } from 'vite';
 import { type LabOptions, runInLab } from '../../../src/lab/index.ts';
+import { complaints } from './complaints.ts';
 
 /** Which kernel `npm run test:kernel -- --kernel NAME` asked for. */
 export const kernel = process.env.AGENTCGROUP_TEST_KERNEL ?? 'stock';
@@ -41,6 +42,10 @@ export async function runBundle(script: string, options: Partial<LabOptions>) {
   if (guest.exitCode !== 0) {
     const end = `${basename(script)} ended with ${guest.exitCode ?? guest.signal}`;
     throw new Error(`${end}\n${guest.stderr}\n${guest.console.slice(-4000)}`);
+  }
+  if (options.kernel?.startsWith('memcg-bpf')) {
+    const said = complaints(guest.console);
+    if (said.length > 0) throw new Error(`${basename(script)}: the kernel complained\n${said.join('\n')}`);
   }
   // biome-ignore lint/suspicious/noExplicitAny: the script's own report, taken apart by who asked for it
   const report: Record<string, any> = JSON.parse(guest.stdout.toString());

@@ -11,3 +11,6 @@ export const debug = kernel === 'memcg-bpf-debug';
 
 if (!built && kernel === 'memcg-bpf')
   console.warn('no memcg-bpf kernel: its tests are skipped. `npx agentcgroup lab kernel build` makes one');
+
+/** The debug kernel takes its time, the more so where there is no KVM, and its shadow memory an eighth of the guest's. */
+export const patience = debug ? { bootTimeoutMs: 400_000, timeoutMs: 1_500_000, memoryBytes: 3 * 2 ** 30 } : {};
