@@ -8,7 +8,6 @@ import {
   initialState,
   KILL_MARGIN,
   type KillReason,
-  marks,
   type Call as PolicyCall,
   type PolicyEvent,
   pausesOf,
@@ -98,13 +97,6 @@ export class PolicyDriver {
     // added up over its tasks, it may be more than the time there was
     const lived = performance.now() - call.startedAt;
     return { ...pauses, throttledMs: Math.round(Math.min(held.heldMs + byFiles, lived)) };
-  }
-
-  /** Does what was last seen call for another look soon: somebody grows, waits or is paused, or memory is short? */
-  get restless(): boolean {
-    const { calls, config, capacity, node } = this.#state;
-    if (node && capacity - node.working < 4 * marks(config, capacity).low) return true;
-    return Object.values(calls).some((call) => call.rung !== 'none' || call.phase === 'held' || call.seen.rate > 0);
   }
 
   /**
@@ -264,7 +256,7 @@ export class PolicyDriver {
     const cgroup = this.#hands.cgroupOf(action.target);
     if (!cgroup) return;
     const governed = this.growth.on && action.target.kind === 'call';
-    if (action.type === 'throttle' || action.type === 'unthrottle') {
+    if (action.type === 'throttle' || action.type === 'pace' || action.type === 'unthrottle') {
       // the governor slows it down without the crawl that memory.high ends in
       if (!governed) cgroup.write('memory.high', action.high);
     } else if (action.type === 'reclaim') this.#reclaim(action.target, cgroup, action.bytes);

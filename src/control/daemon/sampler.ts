@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Cgroup } from '../cgroup/index.ts';
-import type { Usage } from '../policy/index.ts';
+import { isRestless, type Usage } from '../policy/index.ts';
 import type { Call } from './call.ts';
 import type { Engine } from './engine.ts';
 import { peakResident } from './processes.ts';
@@ -52,7 +52,8 @@ export class Sampler {
       const due = this.#round % Math.max(1, Math.round(sampleEvery / INTERVAL_MS)) === 0;
       // told of growth, the policy still wants to see it end
       const told = this.#told();
-      const forPolicy = told ? slow || (due && this.#engine.policy.restless) : due;
+      const restless = isRestless(this.#engine.policy.state);
+      const forPolicy = told ? slow || (due && restless) : due || restless;
       if (told && !slow && !forPolicy) return;
       const agents: ({ session: string } & Usage)[] = [];
       const calls: ({ call: string } & Usage)[] = [];

@@ -3,12 +3,15 @@ import { formatDuration, formatSize } from '../../model/index.ts';
 import { type CommandClass, typicalBytes } from './command.ts';
 import { type Draft, listAgain, modeOf, sayOfCall } from './draft.ts';
 import { type Scope, scopesOf } from './scopes.ts';
-import { agentNeed, type Call, rankOf, type State, sessionBudget } from './state.ts';
+import { agentNeed, type Call, rankOf, rankOfPriority, type Session, type State, sessionBudget } from './state.ts';
 
 /** A `memory:high` hint promises more than a medium call (1 GiB), unknown how much. */
 const HIGH_NEED = 2 * 2 ** 30;
 /** A call's need counts as taken for this long after its start, whether it uses it yet or not. Milliseconds. */
 const SETTLE = 3000;
+
+/** What the next call of an agent may need, as long as nobody knows: 95 of 100 recorded commands took less. Bytes. */
+const NEXT = 128 * 2 ** 20;
 
 /** See wantedOf. */
 const PART = 1.25;
@@ -38,13 +41,29 @@ function wantedOf(d: Draft, s: Scope, c: Call): number {
   let left = s.limit;
   for (const x of s.sessions) left -= agentNeed(x, d.now);
   const waiting = d.calls.filter((o) => o.phase === 'held' && s.sessions.some((x) => x.id === o.session));
-  const sharers = waiting.length + s.calls.filter((o) => o.phase !== 'background').length;
+  const sharers = waiting.length + s.calls.filter((o) => o.phase !== 'background').length + soonOf(d, s, c).length;
   return Math.min(c.need, (PART * Math.max(0, left)) / Math.max(1, sharers));
 }
 
+/**
+ * Sessions that rank above a call and have just now no call of their own: the next one is to find room. Nobody waits longer than a
+ * rest for a call that may not come.
+ */
+function soonOf(d: Draft, s: Scope, c: Call): Session[] {
+  if (d.now - c.requestedAt > d.state.config.ladder.rest) return [];
+  const rank = rankOf(d.state, c, d.now);
+  return s.sessions.filter(
+    (x) =>
+      x.idleSince !== null &&
+      d.now - x.idleSince < d.state.config.session.idleAfter &&
+      rankOfPriority[x.priority] > rank &&
+      modeOf(d, x) === 'enforce',
+  );
+}
+
 /** Headroom less what young calls have been let in for and do not use yet, and less the critical mark. */
-function available(d: Draft, s: Scope): number {
-  let promised = 0;
+function available(d: Draft, s: Scope, of: Call): number {
+  let promised = soonOf(d, s, of).length * Math.min(NEXT, wantedOf(d, s, of));
   for (const c of s.calls)
     if (d.now - c.startedAt < SETTLE) promised += Math.max(0, wantedOf(d, s, c) - c.seen.working);
   return s.headroom - s.critical - promised;
@@ -81,7 +100,7 @@ export function admission(d: Draft): void {
       admit(d, c, undefined);
     } else {
       const scopes = scopesOf(d).filter((s) => s.sessions.some((x) => x.id === c.session));
-      const tight = scopes.find((s) => blocked.has(s.key) || available(d, s) < wantedOf(d, s, c));
+      const tight = scopes.find((s) => blocked.has(s.key) || available(d, s, c) < wantedOf(d, s, c));
       // it waits for its like only: who ranks lower makes room when it comes to that
       const rank = rankOf(d.state, c, d.now);
       const others = tight?.calls.some(
@@ -112,4 +131,4 @@ export function admission(d: Draft): void {
 }
 
 const shortage = (d: Draft, s: Scope, c: Call) =>
-  `needs ${formatSize(wantedOf(d, s, c))} (${c.hint.memory === undefined ? `typical of ${c.class}` : 'hinted'}), ${s.words} has ${formatSize(Math.max(0, available(d, s)))} to give`;
+  `needs ${formatSize(wantedOf(d, s, c))} (${c.hint.memory === undefined ? `typical of ${c.class}` : 'hinted'}), ${s.words} has ${formatSize(Math.max(0, available(d, s, c)))} to give`;

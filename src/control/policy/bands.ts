@@ -9,7 +9,7 @@
  */
 import type { Action, Ceiling, Target } from './actions.ts';
 import { type Draft, modeOf } from './draft.ts';
-import { type Scope, scopesOf } from './scopes.ts';
+import { floorOf, type Scope, scopesOf } from './scopes.ts';
 import { type Applied, type Call, rankOf, sessionBudget } from './state.ts';
 import { wants } from './victims.ts';
 
@@ -70,8 +70,8 @@ const ANSWER = 300;
 /** The distance between soft and hard ceiling: what it grows until we have answered a breach, before it is a kill. */
 const gap = (c: Call, credit: number) => Math.min(credit / 2, Math.max(credit / 8, (c.seen.rate * ANSWER) / 1000));
 
-/** Credits of all calls in a scope together. Half of the critical mark stays: for kernel memory, page tables, samples of late. */
-const pool = (s: Scope) => Math.max(0, s.headroom - s.critical / 2);
+/** Credits of all calls in a scope together. Half of what throttled calls leave stays: for kernel memory, page tables, samples of late. */
+const pool = (d: Draft, s: Scope) => Math.max(0, s.headroom - floorOf(d, s) / 2);
 
 /** No ceiling is lowered to less than this above what is needed. */
 const slack = (s: Scope) => Math.max(MIB, Math.min(8 * MIB, s.critical / 2 / Math.max(s.calls.length, 1)));
@@ -82,8 +82,12 @@ const needs = (d: Draft, c: Call) =>
     ? c.seen.working
     : c.seen.working + (c.seen.rate * Math.min(d.now - c.seen.at + ANSWER, 1000)) / 1000;
 
-/** An eighth above memory.high a charger sleeps 1 s for each 256 KiB: that far a throttled call does not come. */
-const throttleEnd = (c: Call) => Number(c.applied.high) * 1.125 + 8 * MIB;
+/**
+ * That far a throttled call does not come: an eighth above memory.high a charger sleeps 1 s for each 256 KiB, and the governor keeps
+ * the pace.
+ */
+const throttleEnd = (d: Draft, c: Call) =>
+  d.state.governed ? c.seen.working + c.pace / 2 + 8 * MIB : Number(c.applied.high) * 1.125 + 8 * MIB;
 
 /** Who needs memory now gets most of it; who does not keeps enough to begin to. Paused calls get nothing. */
 const weightOf = (d: Draft, c: Call) =>
@@ -91,21 +95,44 @@ const weightOf = (d: Draft, c: Call) =>
     ? rankWeight[rankOf(d.state, c, d.now)]! * d.state.tenants[c.tenant]!.weight * (wants(d, c) ? 8 : 1)
     : 0;
 
+/** What a call can use until it is looked at again, and room to begin with: more is of no use to it yet. Bytes. */
+const wish = (d: Draft, c: Call) => d.state.config.ladder.minCredit + (wants(d, c) ? c.seen.rate : 0);
+
+/**
+ * Credits of a scope's calls: by weight, but what is more than one can use goes to the others first. A call with priority does not
+ * take from the others what it leaves unused for the next second.
+ */
+function creditsOf(d: Draft, s: Scope): Map<Call, number> {
+  // a throttle must not be a kill: what its brake needs comes first, of half the pool at most
+  const brake = (c: Call) => (c.rung === 'throttled' ? Math.max(0, throttleEnd(d, c) - c.seen.working) : 0);
+  const brakes = s.calls.reduce((n, c) => n + brake(c), 0);
+  let left = pool(d, s);
+  const part = brakes > 0 ? Math.min(1, left / 2 / brakes) : 0;
+  left -= part * brakes;
+  const credits = new Map(s.calls.map((c) => [c, part * brake(c)]));
+  const running = s.calls.filter((c) => weightOf(d, c) > 0);
+  const weigh = (calls: Call[]) => calls.reduce((n, c) => n + weightOf(d, c), 0);
+  const give = (c: Call, bytes: number) => {
+    credits.set(c, credits.get(c)! + bytes);
+    left -= bytes;
+  };
+  // who wishes for least by its weight is served first: then one pass is enough
+  let waiting = running.toSorted((a, b) => wish(d, a) / weightOf(d, a) - wish(d, b) / weightOf(d, b));
+  for (const c of [...waiting]) {
+    give(c, Math.min(wish(d, c), (left * weightOf(d, c)) / weigh(waiting)));
+    waiting = waiting.slice(1);
+  }
+  const rest = left;
+  for (const c of running) give(c, (rest * weightOf(d, c)) / weigh(running));
+  return credits;
+}
+
 /** Divides the pools of all scopes: each call gets the least that any of its scopes gives it. Bytes of hard ceiling. */
 function shares(d: Draft, scopes: Scope[]): Map<string, number> {
   const hard = new Map<string, number>();
-  for (const s of scopes) {
-    const weights = s.calls.reduce((n, c) => n + weightOf(d, c), 0);
-    // a throttle must not be a kill: what its brake needs comes first, of half the pool at most
-    const brake = (c: Call) => (c.rung === 'throttled' ? Math.max(0, throttleEnd(c) - c.seen.working) : 0);
-    const brakes = s.calls.reduce((n, c) => n + brake(c), 0);
-    const part = brakes > 0 ? Math.min(1, pool(s) / 2 / brakes) : 0;
-    const rest = pool(s) - part * brakes;
-    for (const c of s.calls) {
-      const credit = part * brake(c) + (weights > 0 ? (rest * weightOf(d, c)) / weights : 0);
+  for (const s of scopes)
+    for (const [c, credit] of creditsOf(d, s))
       hard.set(c.id, Math.min(hard.get(c.id) ?? Number.MAX_SAFE_INTEGER, Math.floor(c.seen.working + credit)));
-    }
-  }
   return hard;
 }
 
@@ -116,14 +143,15 @@ export function bands(d: Draft): void {
   const scopes = scopesOf(d);
   const maxOf = (c: Call) => (c.applied.max === 'max' ? Number.MAX_SAFE_INTEGER : c.applied.max);
   const near = (c: Call) => {
-    if (c.rung === 'throttled') return c.rungSince === d.now;
+    if (c.rung === 'throttled')
+      return c.rungSince === d.now || throttleEnd(d, c) - (d.state.governed ? c.pace / 4 + 4 * MIB : 0) > maxOf(c);
     if (c.rung !== 'none') return false;
     if (c.applied.high === 'max' || c.applied.max === 'max') return true;
     return wants(d, c) && c.seen.working + c.seen.rate * 0.25 > c.applied.high - Math.max(4 * MIB, c.applied.high / 32);
   };
   // the hard ceilings together may not exceed what is used and the pool
   const overdrawn = scopes.some(
-    (s) => s.calls.reduce((n, c) => n + maxOf(c) - c.seen.working, 0) > pool(s) + slack(s) * s.calls.length,
+    (s) => s.calls.reduce((n, c) => n + maxOf(c) - c.seen.working, 0) > pool(d, s) + slack(s) * s.calls.length,
   );
   if (!overdrawn && !calls.some(near)) return;
   const limit = d.state.config.call.memoryMax ?? Number.MAX_SAFE_INTEGER;
@@ -134,7 +162,7 @@ export function bands(d: Draft): void {
     const least = Math.ceil(
       Math.max(
         needs(d, c) + slack(scopes[0]!),
-        c.rung === 'throttled' ? throttleEnd(c) : 0,
+        c.rung === 'throttled' ? throttleEnd(d, c) : 0,
         c.applied.max === 'max' ? d.state.config.ladder.minCredit : 0,
       ),
     );

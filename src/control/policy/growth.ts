@@ -27,7 +27,7 @@ export interface GuardBudget {
  * A breach of a soft ceiling is answered within this long, even by a slow daemon on a slow machine: so long the hard ceiling is not
  * reached. Who has priority is slowed down less. Milliseconds.
  */
-const ANSWER = { high: 500, normal: 1000, low: 1000 } as const;
+const ANSWER = { high: 250, normal: 1000, low: 1000 } as const;
 /** Faster than memory can be touched: never held by its own budget, yet counted when the guard holds it. */
 const FREE = { rate: 1e12, burst: 2 ** 30, soft: 0 };
 /** A huge page: less would hold at every charge. */
@@ -76,16 +76,17 @@ export function tenantGrowth(state: State, name: string): GrowthBudget | undefin
 
 /**
  * The node's marks, in terms of what is charged: page cache that can be had back counts as room. `stoppedMs`: for how long the guard
- * has stopped low-priority growth without a break. Like a throttle it gives way in time: it holds the critical mark alone after the
- * longest throttle, and nothing after the longest freeze. Undefined: nobody may be held.
+ * has stopped low-priority growth without a break. It is there for what outruns the paces of throttles, and leaves what they leave:
+ * half of the critical mark. Like a throttle it gives way in time: to a quarter after the longest throttle, altogether after the
+ * longest freeze. Undefined: nobody may be held.
  */
 export function guardBudget(state: State, stoppedMs: number): GuardBudget | undefined {
   const { config, capacity, node, sessions } = state;
   const { throttleMax, freezeSlice } = config.ladder;
   if (config.dryRun || stoppedMs >= freezeSlice) return undefined;
-  const { low: first, critical } = marks(config, capacity);
-  const low = stoppedMs < throttleMax ? first : critical;
-  const reserve = Math.min(config.session.agentReserve * Object.keys(sessions).length, capacity / 16);
+  const { critical } = marks(config, capacity);
+  const low = stoppedMs < throttleMax ? critical / 2 : critical / 4;
+  const reserve = Math.min(config.session.agentReserve * Object.keys(sessions).length, capacity / 64);
   const cache = node ? node.current - node.working : 0;
   return { limit: capacity - reserve + cache, low, clear: low * 1.25 };
 }

@@ -7,5 +7,5 @@ export { type FeedbackFacts, type FeedbackThresholds, feedbackFor, feedbackText 
 export { callGrowth, type GrowthBudget, type GuardBudget, guardBudget, sessionGrowth, tenantGrowth } from './growth.ts';
 export { HINT_VARIABLE, type Hint, hintOf, hintRecord, type ParsedHint, parseHint, sanitise } from './hint.ts';
 export { pausesOf } from './ladder.ts';
-export { type Call, initialState, marks, rankOf, type Session, type State, type Tenant } from './state.ts';
+export { type Call, initialState, isRestless, marks, rankOf, type Session, type State, type Tenant } from './state.ts';
 export { decisions, type Step, step } from './step.ts';

@@ -19,13 +19,16 @@ import {
 
 type Of<T extends PolicyEvent['type']> = Extract<PolicyEvent, { type: T }>;
 
-/** Growth is averaged over about this long, milliseconds. */
-const RATE_WINDOW = 400;
+/**
+ * A fall of growth is believed after about this long, milliseconds. The governor's kernel tells of growth every few milliseconds, so
+ * that sooner one sees there that a burst is over.
+ */
+const RATE_WINDOW = { files: 250, governed: 150 } as const;
 /** What is needed can exceed a ceiling that is in force by no more than this, bytes. */
 const UNWRITTEN = 4 * 2 ** 20;
 
 /** The reading that follows `seen`. */
-function look(seen: Seen, u: Usage, now: number): Seen {
+function look({ state, now }: Draft, seen: Seen, u: Usage): Seen {
   const inactiveFile = Math.min(u.inactiveFile ?? 0, u.current);
   const working = u.current - inactiveFile;
   const dt = now - seen.at;
@@ -33,7 +36,7 @@ function look(seen: Seen, u: Usage, now: number): Seen {
   if (dt > 0) {
     const fresh = Math.max(0, ((working - seen.working) * 1000) / dt);
     // a rise counts at once, a fall is smoothed: growth in steps is still growth
-    const keep = Math.exp(-dt / RATE_WINDOW);
+    const keep = Math.exp(-dt / RATE_WINDOW[state.governed ? 'governed' : 'files']);
     rate = fresh >= rate ? fresh : rate * keep + fresh * (1 - keep);
     if (rate < 1024) rate = 0;
   }
@@ -95,6 +98,7 @@ function newCall(d: Draft, e: Of<'call-request'> | Of<'call-start'>, phase: Call
     rung: 'none',
     rungSince: d.now,
     pace: 0,
+    pacedAt: d.now,
     pausedFor: null,
     throttledMs: 0,
     frozenMs: 0,
@@ -117,7 +121,7 @@ function shift(d: Draft, current: number, working: number): void {
 
 /** A reading of one leaf without one of the root. */
 function lookAtPart(d: Draft, before: Seen, u: Usage): Seen {
-  const seen = look(before, u, d.now);
+  const seen = look(d, before, u);
   shift(d, seen.current - before.current, seen.working - before.working);
   return seen;
 }
@@ -211,14 +215,14 @@ const rows: { [T in PolicyEvent['type']]: (d: Draft, e: Of<T>) => void } = {
       const s = d.state.sessions[a.session];
       if (!s) continue;
       const first = s.baseline === 0;
-      const seen = whole ? look(s.agent, a, d.now) : lookAtPart(d, s.agent, a);
+      const seen = whole ? look(d, s.agent, a) : lookAtPart(d, s.agent, a);
       s.agent = first ? { ...seen, rate: 0 } : seen;
       learnBaseline(d, s);
     }
     for (const u of e.calls ?? []) {
       const c = d.state.calls[u.call];
       if (!c) continue;
-      c.seen = whole ? look(c.seen, u, d.now) : lookAtPart(d, c.seen, u);
+      c.seen = whole ? look(d, c.seen, u) : lookAtPart(d, c.seen, u);
       // then the last ceiling was not written, because it would have killed: it is asked for afresh
       if (c.applied.max !== 'max' && c.seen.working > c.applied.max + UNWRITTEN)
         c.applied = { ...c.applied, max: 'max' };

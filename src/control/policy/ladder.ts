@@ -2,7 +2,8 @@
 import { formatDuration, formatSize } from '../../model/index.ts';
 import type { KillReason } from './actions.ts';
 import { type Draft, modeOf, sayOfCall } from './draft.ts';
-import { levelOf, type Scope, scopesOf } from './scopes.ts';
+import type { PolicyEvent } from './events.ts';
+import { floorOf, levelOf, type Scope, scopesOf } from './scopes.ts';
 import { type Call, rankOf } from './state.ts';
 import { victimOrder, wants } from './victims.ts';
 
@@ -48,13 +49,17 @@ function freeze(d: Draft, s: Scope, c: Call, why: string): void {
   sayOfCall(d, 'freeze', c, `frozen: ${why}`);
 }
 
+/** A ceiling is in force so long after the reading it comes from, milliseconds. */
+const WRITTEN = 50;
+
 function throttle(d: Draft, s: Scope, c: Call, pace: number, why: string): void {
   leaveRung(d, c);
   c.rung = 'throttled';
   c.pausedFor = s.key;
   c.pace = Math.round(pace);
-  // its cache does not count: it is the first to go
-  const high = Math.max(c.seen.working, TRICKLE);
+  c.pacedAt = d.now;
+  // its cache does not count: it is the first to go; a ceiling it has outgrown by the time it is written would put it to sleep
+  const high = Math.max(Math.round(c.seen.working + (c.seen.rate * WRITTEN) / 1000), TRICKLE);
   c.applied = { ...c.applied, high };
   // the governor's word: it grows no faster from now on
   if (d.state.governed) c.seen = { ...c.seen, rate: Math.min(c.seen.rate, c.pace) };
@@ -63,10 +68,66 @@ function throttle(d: Draft, s: Scope, c: Call, pace: number, why: string): void 
   sayOfCall(d, 'throttle', c, `throttled: ${why}`);
 }
 
-/** What a throttled call may take per second: down to the critical mark by the end of the longest throttle, shared by all it concerns. */
-function paceOf(d: Draft, s: Scope): number {
-  const slowed = 1 + s.calls.filter((c) => c.rung === 'throttled').length;
-  return Math.max(TRICKLE, ((s.headroom - s.critical) * 1000) / d.state.config.ladder.throttleMax / slowed);
+/** The room that is left is not used up sooner than this by those who are held to a pace, milliseconds. */
+const USED_UP = 500;
+
+/**
+ * What all throttled calls of a scope together may take per second: the room above half of the critical mark and above what those who
+ * run free take within the horizon (half of it, where the kernel tells of growth at once). The less is left the slower they are, and while there is some they get on.
+ */
+function roomOf(d: Draft, s: Scope): number {
+  const { horizon } = d.state.config.ladder;
+  const reserve = floorOf(d, s) + (s.growth * horizon) / 1000 / (d.state.governed ? 2 : 1);
+  return ((s.headroom - reserve) * 1000) / USED_UP;
+}
+
+/**
+ * The pace of each throttled call, bytes per second. The last in the order of victims comes first and gets what it can use: twice what
+ * it took lately; what that leaves goes to the next. So one gets through its growth and makes room, where all would stand halfway.
+ */
+function pacesOf(d: Draft): Map<string, number> {
+  const paces = new Map<string, number>();
+  for (const s of scopesOf(d)) {
+    const slowed = s.calls.filter((c) => c.rung === 'throttled');
+    if (slowed.length === 0) continue;
+    let room = roomOf(d, s);
+    for (const c of victimOrder(d, slowed).reverse()) {
+      const pace = Math.max(TRICKLE, Math.min(room, Math.max(2 * c.seen.rate, START)));
+      room -= pace;
+      paces.set(c.id, Math.round(Math.min(pace, paces.get(c.id) ?? pace)));
+    }
+  }
+  return paces;
+}
+/** A throttled call may grow by this much per second at least while there is room, until it is seen what it uses. */
+const START = 16 << 20;
+
+/**
+ * Headroom has moved, and so do the rates of those it slows down. Without a governor the soft ceiling is raised by what the pace comes
+ * to, with each sample. Changes below a quarter are not worth a write.
+ */
+function adjustPaces(d: Draft, event: PolicyEvent): void {
+  if (event.type !== 'samples') return;
+  const paces = pacesOf(d);
+  for (const c of d.present) {
+    const pace = paces.get(c.id);
+    if (pace === undefined || c.rungSince === d.now) continue;
+    const moved = Math.abs(pace - c.pace) > c.pace / 4;
+    if (moved) c.pace = pace;
+    if (d.state.governed) {
+      if (!moved) continue;
+      c.seen = { ...c.seen, rate: Math.min(c.seen.rate, pace) };
+    } else {
+      const was = Number(c.applied.high);
+      const step = (c.pace * (d.now - c.pacedAt)) / 1000;
+      const high = Math.round(Math.min(was + step, Math.max(was, c.seen.working + 2 * step)));
+      if (high - was < TRICKLE) continue;
+      c.pacedAt = d.now;
+      c.applied = { ...c.applied, high };
+    }
+    const target = { kind: 'call', call: c.id } as const;
+    d.actions.push({ type: 'pace', target, high: Number(c.applied.high), bytesPerSecond: c.pace });
+  }
 }
 
 /** Ends a pause. The call then runs for `ladder.rest` at least. */
@@ -162,7 +223,7 @@ function someoneBenefits(d: Draft, s: Scope, victim: Call): boolean {
 }
 
 /** Pauses who grows while memory is short: one at a time, and more at once only when it is critical. */
-export function pause(d: Draft): void {
+export function pause(d: Draft, event: PolicyEvent): void {
   const { ladder } = d.state.config;
   for (const s of scopesOf(d)) {
     const level = levelOf(d, s);
@@ -180,26 +241,27 @@ export function pause(d: Draft): void {
         observed(d, c, level === 'critical' ? 'freeze' : 'throttle', `paused it: ${why}`);
         continue;
       }
-      if (level === 'short' || d.state.governed) throttle(d, s, c, level === 'short' ? paceOf(d, s) : TRICKLE, why);
+      growth -= c.seen.rate;
+      if (level === 'short' || d.state.governed)
+        throttle(d, s, c, Math.max(TRICKLE, Math.min(c.seen.rate, roomOf(d, s))), why);
       else freeze(d, s, c, why);
       d.state.actedAt[s.key] = d.now;
-      growth -= c.seen.rate;
-      if (level === 'short' || s.headroom - (growth * ladder.horizon) / 1000 > s.critical) break;
+      if (s.headroom - (growth * ladder.horizon) / 1000 > s.critical) break;
     }
     // a throttled call that goes on growing while it is critical is frozen
     if (level === 'critical')
       for (const c of s.calls)
         if (
           c.rung === 'throttled' &&
-          c.seen.rate > GROWTH &&
+          c.seen.rate > 2 * Math.max(GROWTH, c.pace) &&
           d.now > c.rungSince + ladder.sampleEvery &&
           someoneBenefits(d, s, c)
         ) {
           const why = `${numbers(s, 'critical')}; still growing by ${formatSize(c.seen.rate)}/s though throttled`;
-          if (d.state.governed && c.pace > TRICKLE) throttle(d, s, c, TRICKLE, why);
-          else if (!d.state.governed || c.seen.rate > 8 * GROWTH) freeze(d, s, c, why);
+          if (!d.state.governed || c.seen.rate > 8 * c.pace) freeze(d, s, c, why);
         }
   }
+  adjustPaces(d, event);
 }
 
 const describe = (d: Draft, c: Call) =>
@@ -215,7 +277,7 @@ const ANSWER = 100;
 export function killTheFirst(d: Draft): void {
   const { ladder } = d.state.config;
   for (const s of scopesOf(d)) {
-    const soon = (c: Call) => s.headroom < Math.min(s.low, s.critical + (c.seen.rate * ANSWER) / 1000);
+    const soon = (c: Call) => s.headroom < Math.min(s.low, floorOf(d, s) + (c.seen.rate * ANSWER) / 1000);
     const starving = s.calls.filter((c) => c.rung === 'none' && wants(d, c) && soon(c));
     if (starving.length === 0) {
       delete d.state.starvedSince[s.key];
@@ -239,8 +301,12 @@ export function killTheFirst(d: Draft): void {
     const outranked = victim !== undefined && rankOf(d.state, victim, d.now) < rank;
     const waited = d.now - d.state.starvedSince[s.key]!;
     const bursting = starving.some((c) => rankOf(d.state, c, d.now) === rank && c.seen.rate > GROWTH);
-    if (waited < (outranked ? (bursting ? 0 : ladder.killAfterHigh) : ladder.killAfter)) continue;
-    if (!outranked && s.headroom >= s.critical) continue;
+    // the next it would meet is its own hard ceiling
+    const cornered = starving.some(
+      (c) => c !== victim && c.seen.rate > GROWTH && s.headroom < floorOf(d, s) / 2 + (c.seen.rate * ANSWER) / 1000,
+    );
+    const wait = cornered || (outranked && bursting) ? 0 : outranked ? ladder.killAfterHigh : ladder.killAfter;
+    if (waited < wait || (!outranked && s.headroom >= s.critical)) continue;
     for (const c of order) {
       if (c === victim) break;
       observed(d, c, 'kill', `killed it: ${numbers(s, 'critical')}`);

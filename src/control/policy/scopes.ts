@@ -112,3 +112,9 @@ export function levelOf(d: Draft, s: Scope): 'calm' | 'normal' | 'short' | 'crit
     return 'short';
   return s.headroom >= s.low * 1.25 && (s.headroom >= 4 * s.low || s.headroom - growth >= s.low) ? 'calm' : 'normal';
 }
+
+/**
+ * Headroom that throttled calls leave alone. Where the kernel holds growth to a rate there is no need to allow for what a call grows
+ * until the daemon has looked again: half of the critical mark will do there.
+ */
+export const floorOf = (d: Draft, s: Scope): number => (d.state.governed ? s.critical / 2 : s.critical);

@@ -100,6 +100,8 @@ export interface Call {
   rungSince: number;
   /** How fast it may grow while throttled, bytes per second: kept by the kernel's governor, where there is one. */
   pace: number;
+  /** When its soft ceiling was last raised by what the pace comes to. */
+  pacedAt: number;
   /** Key of the scope that is short, while it is paused. */
   pausedFor: string | null;
   /** Pauses spent before the current one. */
@@ -196,7 +198,14 @@ export function marks(config: Config, limit: number): { low: number; critical: n
   return { low, critical: Math.min(headroom.critical ?? low / 2, low) };
 }
 
-const rankOfPriority: Record<Priority, number> = { high: 2, normal: 1, low: 0 };
+export const rankOfPriority: Record<Priority, number> = { high: 2, normal: 1, low: 0 };
+
+/** Does what was last seen call for another look soon: somebody waits or is paused, or grows where memory is about to be short? */
+export function isRestless({ calls, config, capacity, node }: State): boolean {
+  if (node && capacity - node.working < 4 * marks(config, capacity).low) return true;
+  for (const id in calls) if (calls[id]!.rung !== 'none' || calls[id]!.phase === 'held') return true;
+  return false;
+}
 
 /** 2 high, 1 normal, 0 low; one less for a call declared background or past its declared duration. */
 export function rankOf(state: State, call: Call, now: number): number {

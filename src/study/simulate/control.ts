@@ -2,9 +2,12 @@
 import {
   type Action,
   type Ceiling,
+  callGrowth,
   commandClass,
   type Explanation,
+  guardBudget,
   initialState,
+  isRestless,
   KILL_MARGIN,
   type PolicyEvent,
   parseHint,
@@ -43,6 +46,10 @@ export interface Watched {
 
 /** A throttled call breaches its ceiling with every batch: it is told no more often than this, milliseconds. */
 const BREACH_EVERY = 50;
+/** While the policy is restless it is told of every look at the calls, milliseconds. */
+const LOOK_EVERY = 100;
+/** With a governor the kernel tells of growth, and the daemon looks about so often, milliseconds. */
+const TOLD_EVERY = 50;
 /** More steps than this at one moment are a loop. */
 const MOST_STEPS = 10_000;
 
@@ -54,6 +61,11 @@ export class PolicyControl implements Control {
   readonly #watch: ((w: Watched) => void) | undefined;
   /** Samples are not taken while the node leaps: far from every limit nothing is decided by them. */
   readonly #coarse: boolean;
+  /** The kernel's governor keeps growth budgets in the place of memory.high. */
+  readonly #governed: boolean;
+  /** Since when the guard has stopped growth without a break, and until when it is off after the longest such time. */
+  #guardSince: number | undefined;
+  #guardRests = 0;
   #wasQuiet = false;
   wakeAt: number | undefined;
   #sampleAt = 0;
@@ -67,12 +79,14 @@ export class PolicyControl implements Control {
   constructor(
     node: SimNode,
     config: Config,
-    more: { watch?: ((w: Watched) => void) | undefined; coarse?: boolean } = {},
+    more: { watch?: ((w: Watched) => void) | undefined; coarse?: boolean; governed?: boolean } = {},
   ) {
     this.#node = node;
     this.#watch = more.watch;
     this.#coarse = more.coarse ?? false;
     this.state = initialState(config, node.workload.capacity);
+    this.#governed = more.governed ?? false;
+    if (this.#governed) this.tell({ type: 'governor', inCharge: true });
   }
 
   /** Events that arise while actions are carried out wait their turn, as in the daemon. */
@@ -96,6 +110,25 @@ export class PolicyControl implements Control {
     if (!this.#coarse) for (const e of explanations) this.explanations.push(e);
     this.#watch?.({ before, event, state, actions, explanations, now });
     for (const a of actions) this.#carryOut(a);
+    if (this.#governed) this.#budgets(event);
+  }
+
+  /** As the daemon's driver writes them: a call's when something was decided about it, the guard with samples. */
+  #budgets(event: PolicyEvent): void {
+    const { now, memory, calls } = this.#node;
+    for (const c of calls) {
+      if (c.state !== 'running' && c.state !== 'background') continue;
+      const budget = callGrowth(this.state, c.id, now);
+      const { held } = c.group;
+      if (!budget) c.group.held = undefined;
+      else if (held && held.soft === budget.soft) Object.assign(held, budget);
+      else c.group.held = { ...budget, allowed: Math.max(c.group.usage + budget.burst, budget.soft), at: now };
+    }
+    if (event.type !== 'samples' || now < this.#guardRests) return;
+    this.#guardSince = memory.guard?.tripped ? (this.#guardSince ?? now) : undefined;
+    const guard = guardBudget(this.state, now - (this.#guardSince ?? now));
+    if (!guard && this.#guardSince !== undefined) this.#guardRests = now + this.state.config.ladder.rest;
+    memory.guard = guard && { ...guard, tripped: memory.guard?.tripped ?? false };
   }
 
   sessionStarted(s: SimSession): void {
@@ -147,7 +180,8 @@ export class PolicyControl implements Control {
     const idle = this.#coarse && this.#node.quiet && this.#wasQuiet;
     this.#wasQuiet = this.#node.quiet;
     if (now >= this.#sampleAt && !idle) {
-      this.#sampleAt = now + this.state.config.ladder.sampleEvery;
+      const { sampleEvery } = this.state.config.ladder;
+      this.#sampleAt = now + (this.#governed ? TOLD_EVERY : isRestless(this.state) ? LOOK_EVERY : sampleEvery);
       const { root, swapFree } = this.#node.memory;
       this.tell({
         type: 'samples',
@@ -198,7 +232,7 @@ export class PolicyControl implements Control {
         if (a.low !== undefined) g.low = a.low;
         const max = ceiling(a.max);
         if (max !== undefined && this.#wouldKill(g, max)) return;
-        g.high = ceiling(a.high) ?? g.high;
+        if (!this.#governed || a.target.kind !== 'call') g.high = ceiling(a.high) ?? g.high;
         if (max !== undefined) {
           if (g.usage > max) this.#node.reclaim(g, g.usage - max);
           g.max = max;
@@ -207,9 +241,10 @@ export class PolicyControl implements Control {
         return;
       }
       case 'throttle':
+      case 'pace':
       case 'unthrottle': {
         const g = this.#group(a.target);
-        if (g) g.high = ceiling(a.high)!;
+        if (g && (!this.#governed || a.target.kind !== 'call')) g.high = ceiling(a.high)!;
         return;
       }
       case 'weight': {

@@ -2,11 +2,13 @@
  * A model of the memory controller of cgroup v2, good enough to test policies against: charges walk up the tree; at a limit
  * the kernel reclaims below it, then kills; above memory.high the charger sleeps. Sizes are bytes, times milliseconds.
  *
- * Kept from the kernel: hierarchical limits; reclaim takes cold file pages before hot ones and, with swap, anonymous
+ * Kept from the kernel: hierarchical limits; the memory governor's budgets where one is in charge; reclaim takes cold file pages before hot ones and, with swap, anonymous
  * memory; memory.low holds while anything unprotected is left, memory.min always, both only against ancestors; the
  * quadratic penalty of memory.high; oom_score_adj; memory.oom.group of the highest ancestor inside the OOM domain.
  * Left out: LRU ages inside a class of pages, zones, THP, the per-CPU stock.
  */
+
+import type { GrowthBudget, GuardBudget } from '../../control/policy/index.ts';
 
 export type Limit = number;
 export const NO_LIMIT: Limit = Number.POSITIVE_INFINITY;
@@ -19,6 +21,13 @@ export interface Pages {
   /** File pages nobody will miss. */
   coldFile: number;
   swapped: number;
+}
+
+/** What the memory governor keeps of a cgroup: a growth budget of the policy, and the line usage must stay below. */
+export interface Held extends GrowthBudget {
+  allowed: number;
+  /** When the line was last moved, milliseconds. */
+  at: number;
 }
 
 export interface Group {
@@ -37,6 +46,8 @@ export interface Group {
   processes: number;
   frozen: boolean;
   dead: boolean;
+  /** Kept by the governor, where one is in charge. */
+  held: Held | undefined;
   /** The charger sleeps until then. */
   stalledUntil: number;
   /** Counters of memory.events and memory.stat. */
@@ -48,6 +59,8 @@ export interface Group {
 
 export interface Memory {
   readonly root: Group;
+  /** The governor's: low-priority growth stops while the root leaves less than `low`, until it leaves `clear`. */
+  guard: (GuardBudget & { tripped: boolean }) | undefined;
   swapFree: number;
   /** Leaves killed by the OOM killer since the last look, and the group whose limit it was. */
   readonly oomKilled: { leaf: Group; domain: Group }[];
@@ -77,6 +90,7 @@ export function group(name: string, parent: Group | undefined, leaf: boolean): G
     oomScoreAdj: 0,
     processes: 1,
     frozen: false,
+    held: undefined,
     dead: false,
     stalledUntil: 0,
     highEvents: 0,
@@ -91,7 +105,7 @@ export function group(name: string, parent: Group | undefined, leaf: boolean): G
 export function memory(capacity: number, swap: number): Memory {
   const root = group('root', undefined, false);
   root.max = capacity;
-  return { root, swapFree: swap, oomKilled: [] };
+  return { root, guard: undefined, swapFree: swap, oomKilled: [] };
 }
 
 function account(leaf: Group, bytes: number): void {
@@ -211,6 +225,24 @@ export function highPenalty(usage: number, high: number): number {
   return Math.min(jiffies * 4, LONGEST_STALL);
 }
 
+/** The governor's token bucket as bpf/budget.bpf.h has it. Returns how many of `wanted` bytes the leaf may grow by until `until`. */
+function grants(m: Memory, leaf: Group, wanted: number, until: number): number {
+  const h = leaf.held;
+  if (!h) return wanted;
+  if (m.guard && h.priority === 'low') {
+    const { limit, low, clear, tripped } = m.guard;
+    m.guard.tripped = limit - m.root.usage < (tripped ? clear : low);
+    if (m.guard.tripped) return 0;
+  }
+  const grade = { high: 0, normal: 1, low: 2 }[h.priority];
+  const over = h.soft > 0 ? Math.min(4, Math.max(0, leaf.usage - h.soft) / h.soft) : 0;
+  const gained = ((until - h.at) * (h.rate / (1 + grade * over))) / 1000;
+  const top = Math.max(leaf.usage + h.burst, h.soft);
+  h.allowed = Math.min(h.allowed + gained, top);
+  h.at = until;
+  return Math.min(wanted, Math.max(0, h.allowed - leaf.usage));
+}
+
 /**
  * Charges up to `wanted` bytes to a leaf in the time from `now` to `until`. Returns what was charged: less when the charger slept
  * above memory.high (it may sleep beyond `until`), or when a limit could not be met and somebody was killed for it.
@@ -224,7 +256,7 @@ export function charge(
   until: number,
 ): number {
   // whole bytes only: fractions would add up
-  const bytes = Math.floor(wanted);
+  const bytes = Math.floor(grants(m, leaf, wanted, until));
   const perMs = bytes / Math.max(1, until - now);
   let end = bytes;
   let done = 0;

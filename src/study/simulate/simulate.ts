@@ -36,7 +36,14 @@ export interface Outcome {
 
 export type Arm =
   /** Containers: one limit for all, no cgroup per call, OOM by size. `sessionMax`: memory.max of each session as well. */
-  { control: 'none'; sessionMax?: number } | { control: 'policy'; config: Config; watch?: (w: Watched) => void };
+  | { control: 'none'; sessionMax?: number }
+  | {
+      control: 'policy';
+      config: Config;
+      /** The kernel's governor is in charge, as on tier sched-ext. */
+      governed?: boolean;
+      watch?: (w: Watched) => void;
+    };
 
 /** Runs until every session has ended or `until` (virtual milliseconds). `tickMs`: resolution; `leaps`: see SimNode. */
 export function simulate(
@@ -48,7 +55,11 @@ export function simulate(
   const control =
     arm.control === 'none'
       ? withoutControl(node, arm.sessionMax)
-      : new PolicyControl(node, arm.config, { watch: arm.watch, coarse: options.leaps ?? false });
+      : new PolicyControl(node, arm.config, {
+          watch: arm.watch,
+          coarse: options.leaps ?? false,
+          governed: arm.governed ?? false,
+        });
   node.control = control;
   node.run(options.until ?? 600_000);
   return {

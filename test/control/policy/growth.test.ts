@@ -66,15 +66,28 @@ function crowd(until: (call: NonNullable<State['calls'][string]>) => boolean, to
   return actions;
 }
 
-test('a throttle is a rate that leaves the critical mark at the end of the longest throttle', () => {
+test('a throttle is a rate that leaves half of the critical mark, and falls with the room that is left', () => {
   const actions = crowd(({ rung }) => rung === 'throttled');
   const { pace, seen } = state.calls['l.1']!;
   expect(actions).toContainEqual(expect.objectContaining({ type: 'throttle', bytesPerSecond: pace }));
   expect(callGrowth(state, 'l.1', now)).toMatchObject({ rate: pace, soft: 0, priority: 'low' });
   expect(seen.rate).toBeLessThanOrEqual(pace);
-  // 64 MiB low, 32 MiB critical, 3 s, and some way to go when growth is seen to come
-  expect(pace).toBeGreaterThan(5 * MIB);
-  expect(pace).toBeLessThan(30 * MIB);
+  // it began with more room than it is to leave, and grew by 100 MiB a second
+  expect(pace).toBeGreaterThan(20 * MIB);
+  expect(pace).toBeLessThanOrEqual(100 * MIB);
+  let mib = seen.working / MIB;
+  for (let i = 0; i < 40; i++) {
+    mib += (state.calls['l.1']!.pace / MIB) * 0.05;
+    grow({ 'h.1': 400, 'l.1': mib });
+  }
+  expect(state.calls['l.1']!.rung).toBe('throttled');
+  expect(state.calls['l.1']!.pace).toBeLessThan(2 * MIB);
+  const { current } = state.calls['l.1']!.seen;
+  // 20 MiB of agents, and a 64th of the node as their reserve
+  const headroom = CAPACITY - CAPACITY / 64 - 420 * MIB - current;
+  const { critical } = marks(state.config, CAPACITY);
+  expect(headroom).toBeGreaterThan(critical / 2 - 2 * MIB);
+  expect(headroom).toBeLessThan(critical);
 });
 
 test('critical or not, a governed call is held to a rate and not frozen; without the governor it is frozen', () => {
@@ -125,15 +138,15 @@ test('page cache that can be had back is room for the guard', () => {
   calls({ a: 'low' });
   tell({ type: 'samples', node: { current: 900 * MIB, inactiveFile: 600 * MIB } });
   const { limit, low, clear } = guardBudget(state, 0)!;
-  expect(limit).toBe(CAPACITY - 32 * MIB + 600 * MIB);
+  expect(limit).toBe(CAPACITY - 16 * MIB + 600 * MIB);
   expect(clear).toBeGreaterThan(low);
 });
 
-test('the guard gives way in time: first to the critical mark, then altogether', () => {
+test('the guard gives way in time: first to a quarter of the critical mark, then altogether', () => {
   const { throttleMax, freezeSlice } = state.config.ladder;
-  const { low, critical } = marks(state.config, CAPACITY);
-  expect(guardBudget(state, throttleMax - 1)!.low).toBe(low);
-  expect(guardBudget(state, throttleMax)!.low).toBe(critical);
+  const { critical } = marks(state.config, CAPACITY);
+  expect(guardBudget(state, throttleMax - 1)!.low).toBe(critical / 2);
+  expect(guardBudget(state, throttleMax)!.low).toBe(critical / 4);
   expect(guardBudget(state, freezeSlice)).toBeUndefined();
 });
 

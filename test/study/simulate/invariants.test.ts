@@ -19,7 +19,7 @@ test('all invariants hold in 10,000 workloads, from a quarter of what they want 
   };
   fc.assert(
     fc.property(workload(room(0.25, 1.2)), (w) => {
-      expect(broken(w, config(), count)).toEqual([]);
+      expect(broken(w, config(), { count })).toEqual([]);
     }),
     {
       seed,
@@ -33,6 +33,15 @@ test('all invariants hold in 10,000 workloads, from a quarter of what they want 
   process.stdout.write(`${kills} calls killed, ${above} OOMs above a call\n`);
   expect(above).toBeLessThan(kills / 100);
 }, 900_000);
+
+test('the same where the governor of the kernel keeps the budgets', () => {
+  fc.assert(
+    fc.property(workload(room(0.25, 1.2)), (w) => {
+      expect(broken(w, config(), { governed: true })).toEqual([]);
+    }),
+    { seed, endOnFailure: true, numRuns: Number(process.env.AGENTCGROUP_RUNS ?? 10_000) / 10 },
+  );
+}, 300_000);
 
 test('the same with budgets of tenants and sessions, short bounds, and time limits', () => {
   const c = config({

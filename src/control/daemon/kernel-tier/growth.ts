@@ -73,8 +73,9 @@ export class Growth {
     this.#try('set a growth budget', () => {
       const entry = known ?? this.#enter(cgroup, governor);
       if (known) entry.carried = this.#held(entry);
-      // a line that usage has left far behind would hold it until it has caught up: each budget starts with a fresh one
-      governor.forget(cgroup);
+      // a line that usage has left far behind would hold it until it has caught up: it starts afresh, but not for another pace of the
+      // same throttle, where each would be a burst more
+      if (!budget || budget.soft > 0 || known?.budget?.soft !== 0) governor.forget(cgroup);
       if (budget) governor.limit(cgroup, { ...budget, call });
       entry.budget = budget;
       this.#entries.set(key, entry);
