@@ -314,7 +314,7 @@ export const typicalBytes: Readonly<Record<CommandClass, number>> = (() => {
     'js-test': 512 * m,
     test: 256 * m,
     bundler: 768 * m,
-    typescript: 512 * m,
+    typescript: 256 * m,
     make: 512 * m,
     cargo: 1024 * m,
     go: 512 * m,

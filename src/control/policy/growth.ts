@@ -32,8 +32,11 @@ const ANSWER = { high: 250, normal: 1000, low: 1000 } as const;
 const FREE = { rate: 1e12, burst: 2 ** 30, soft: 0 };
 /** A huge page: less would hold at every charge. */
 const BURST = 2 ** 21;
-/** However little lies between soft and hard ceiling: slower would be a standstill, and that is the ladder's to decide. */
-const SLOWEST = 2 ** 20;
+/**
+ * However little lies between soft and hard ceiling: slower would be a standstill, and that is the ladder's to decide, which must see
+ * that it grows.
+ */
+const SLOWEST = 2 * 2 ** 20;
 
 const priorities = ['low', 'normal', 'high'] as const;
 

@@ -82,8 +82,9 @@ function roomOf(d: Draft, s: Scope): number {
 }
 
 /**
- * The pace of each throttled call, bytes per second. The last in the order of victims comes first and gets what it can use: twice what
- * it took lately; what that leaves goes to the next. So one gets through its growth and makes room, where all would stand halfway.
+ * The pace of each throttled call, bytes per second. The last in the order of victims comes first and gets what it can use, twice what
+ * it took lately, and half of the room at least; what that leaves goes to the next. So one gets through its growth and makes room,
+ * where all would stand halfway.
  */
 function pacesOf(d: Draft): Map<string, number> {
   const paces = new Map<string, number>();
@@ -91,16 +92,15 @@ function pacesOf(d: Draft): Map<string, number> {
     const slowed = s.calls.filter((c) => c.rung === 'throttled');
     if (slowed.length === 0) continue;
     let room = roomOf(d, s);
-    for (const c of victimOrder(d, slowed).reverse()) {
-      const pace = Math.max(TRICKLE, Math.min(room, Math.max(2 * c.seen.rate, START)));
+    for (const [i, c] of victimOrder(d, slowed).reverse().entries()) {
+      const usable = i === slowed.length - 1 ? room : Math.max(2 * c.seen.rate, room / 2);
+      const pace = Math.max(TRICKLE, Math.min(room, usable));
       room -= pace;
       paces.set(c.id, Math.round(Math.min(pace, paces.get(c.id) ?? pace)));
     }
   }
   return paces;
 }
-/** A throttled call may grow by this much per second at least while there is room, until it is seen what it uses. */
-const START = 16 << 20;
 
 /**
  * Headroom has moved, and so do the rates of those it slows down. Without a governor the soft ceiling is raised by what the pace comes

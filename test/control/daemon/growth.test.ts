@@ -47,12 +47,14 @@ test('without a governor nothing is kept and nothing is said', () => {
   expect([growth.on, growth.held('call a.1'), growth.words('call a.1', 'throttle', 1)]).toEqual([false, undefined, '']);
 });
 
-test('a budget is written when it has changed, on a line that starts afresh', () => {
+test('a budget is written when it has changed, on a line that starts afresh; another pace of a throttle goes on with the line', () => {
   const { growth, governor } = begin();
+  growth.set('call a.1', 7, { ...budget, soft: 1e6 }, true);
   growth.set('call a.1', 7, budget, true);
   growth.set('call a.1', 7, { ...budget }, true);
+  expect(governor.writes.splice(0)).toEqual(['forget 7', 'limit 7', 'forget 7', 'limit 7']);
   growth.set('call a.1', 7, { ...budget, rate: 1e6 }, true);
-  expect(governor.writes).toEqual(['forget 7', 'limit 7', 'forget 7', 'limit 7']);
+  expect(governor.writes).toEqual(['limit 7']);
   expect(governor.rates.get(7)).toEqual({ ...budget, rate: 1e6, call: true });
   growth.set('call a.1', 7, undefined, true);
   expect(governor.rates.size).toBe(0);
@@ -63,8 +65,10 @@ test('time held adds up over budgets, over a governor that left and came back, a
   governor.growth.set(7, { holds: 2, heldMs: 20 });
   growth.set('call a.1', 7, budget, true);
   expect(growth.held('call a.1')).toEqual({ holds: 2, heldMs: 20 });
-  governor.growth.set(7, { holds: 3, heldMs: 30 });
+  governor.growth.set(7, { holds: 2, heldMs: 21 });
   growth.set('call a.1', 7, { ...budget, rate: 1e6 }, true);
+  governor.growth.set(7, { holds: 3, heldMs: 30 });
+  growth.set('call a.1', 7, { ...budget, soft: 1e6 }, true);
   expect(growth.held('call a.1')).toEqual({ holds: 5, heldMs: 50 });
   governor.growth.set(7, { holds: 1, heldMs: 5 });
   growth.use(undefined);

@@ -72,10 +72,12 @@ export class Growth {
     if (known && same(known.budget, budget)) return;
     this.#try('set a growth budget', () => {
       const entry = known ?? this.#enter(cgroup, governor);
-      if (known) entry.carried = this.#held(entry);
       // a line that usage has left far behind would hold it until it has caught up: it starts afresh, but not for another pace of the
       // same throttle, where each would be a burst more
-      if (!budget || budget.soft > 0 || known?.budget?.soft !== 0) governor.forget(cgroup);
+      if (!budget || budget.soft > 0 || known?.budget?.soft !== 0) {
+        if (known) entry.carried = this.#held(entry);
+        governor.forget(cgroup);
+      }
       if (budget) governor.limit(cgroup, { ...budget, call });
       entry.budget = budget;
       this.#entries.set(key, entry);
