@@ -6,7 +6,7 @@
  *   on the way back to user mode                 callback: park me -> kick this CPU -> preempted -> ops.enqueue
  *   ops.enqueue                                  -> DSQ_HELD, ordered by release time
  *   alarm of that CPU                            due, or must not wait any longer? -> DSQ_PINNED -> runs, in the callback
- *   still in the callback                        still over? park again : return to user mode
+ *   still in the callback                        its turn has not come? park again : return to user mode
  *
  * A stock kernel can neither delay nor fail a charge; this delays what comes after it. Parking happens nowhere but in the
  * callback: there the task holds no lock. A task preempted elsewhere may hold the mmap lock, and is never parked.
@@ -17,21 +17,30 @@
 #include "budget.bpf.h"
 
 #define HOLD_MAX (50 * MSEC)	/* longest single hold; the watchdog and every release that was missed are measured against it */
-#define HOLDS_MAX 16		/* holds in a row before going back to user mode: at most 0.8 s in the callback, */
-				/* which keeps an RCU tasks-trace section open */
+#define CALLBACK_MAX (800 * MSEC) /* a callback keeps an RCU tasks-trace section open: who waits longer begins another one */
+#define HOLDS_MAX 128		/* holds in one callback; for the verifier */
 #define HOLD_MIN (MSEC / 10)	/* less is not worth two context switches; the budget remembers it */
 #define HOLD_POLL (10 * MSEC)	/* how often held tasks are looked at: ACG_RATE_RELEASED is noticed within this */
 #define GUARD_LOOK (20 * MSEC)	/* how often who was stopped by the guard looks whether headroom is back */
+#define GUARD_PATIENCE (10000 * MSEC) /* so long a tripped guard stops growth altogether: for the daemon to decide. Without one, */
+#define GUARD_HOLD (800 * MSEC)	/* nobody must hang: from then on each charge is held this long */
 #define PENDING_MAX (2000 * MSEC) /* a task_work not run after this is presumed lost */
 
-/* bpf_task_work lives in map values only; one per task that ever went over, key: its id (tid). */
+/*
+ * bpf_task_work lives in map values only; one per task that ever went over. A second one for who waits longer than a callback
+ * lasts: one that is running cannot be scheduled.
+ */
 struct work {
 	struct bpf_task_work work;
 };
+struct work_key {
+	__u32 tid;
+	__u32 turn; /* 0 or 1 */
+};
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, CALLS_MAX);
-	__type(key, __u32);
+	__uint(max_entries, 2 * CALLS_MAX);
+	__type(key, struct work_key);
 	__type(value, struct work);
 } acg_works SEC(".maps");
 
@@ -71,7 +80,27 @@ __noinline __u64 usage_of(__u64 id)
 	return usage;
 }
 
-/* How much longer a task in the callback has to wait, by every budget above it; 0: no longer. */
+/* Whether the guard keeps a task of low priority in the callback: it may have tripped when the task was held already. */
+static __noinline bool stopped_by_guard(struct task_state *t, __u64 now)
+{
+	__u32 zero = 0;
+	struct acg_guard *guard = bpf_map_lookup_elem(&acg_guard, &zero);
+
+	if (!t || !guard || !guard->cgroup || !guard_look(usage_of(guard->cgroup), now))
+		return false;
+	if (!t->guard_ns) {
+		t->guard_ns = guard->tripped_ns + GUARD_PATIENCE;
+		if (before(t->guard_ns, now + GUARD_HOLD))
+			t->guard_ns = now + GUARD_HOLD;
+	}
+	return before(now, t->guard_ns);
+}
+
+/*
+ * How much longer a task in the callback has to wait; 0: no longer. Who goes over stands behind all who are over already: it waits
+ * until what they and it have charged is paid, and not for those who come after it. So tasks that share a budget go on one
+ * by one, at its rate, however many they are.
+ */
 static __noinline __u64 still_over(struct task_state *t, __u64 now)
 {
 	__u64 wait = 0;
@@ -94,14 +123,14 @@ static __noinline __u64 still_over(struct task_state *t, __u64 now)
 		if (more > wait)
 			wait = more;
 	}
-	if (t->guarded) {
-		__u32 zero = 0;
-		struct acg_guard *guard = bpf_map_lookup_elem(&acg_guard, &zero);
-
-		t->guarded = guard && guard->cgroup && guard_look(usage_of(guard->cgroup), now);
-		if (t->guarded && wait < GUARD_LOOK)
-			wait = GUARD_LOOK;
-	}
+	if (!t->due_ns)
+		t->due_ns = now + wait;
+	if (!before(now, t->due_ns))
+		wait = 0;
+	else if (wait > t->due_ns - now)
+		wait = t->due_ns - now;
+	if (t->guarded && wait < GUARD_LOOK && stopped_by_guard(t, now))
+		wait = GUARD_LOOK;
 	return wait;
 }
 
@@ -132,6 +161,28 @@ static __always_inline __u32 must_go(struct task_struct *p, struct task_state *t
 	return ACG_RELEASE_TIME;
 }
 
+static int hold_me(struct bpf_map *map, void *key, void *value);
+
+/* Has the current task call hold_me() on its way to user mode. */
+static __always_inline bool call_back(struct task_struct *p, struct work_key *key)
+{
+	struct work *work = bpf_map_lookup_elem(&acg_works, key);
+
+	if (!work) {
+		struct work none = {};
+
+		bpf_map_update_elem(&acg_works, key, &none, BPF_NOEXIST);
+		work = bpf_map_lookup_elem(&acg_works, key);
+	}
+	if (work && !bpf_task_work_schedule_resume(p, &work->work, &acg_works, hold_me))
+		return true;
+	struct acg_governor *counts = governor();
+
+	if (counts)
+		counts->schedule_fails++;
+	return false;
+}
+
 /* Runs in the task, on its way to user mode. Each turn of the loop is one hold: the kick preempts us inside of it. */
 static int hold_me(struct bpf_map *map, void *key, void *value)
 {
@@ -140,11 +191,12 @@ static int hold_me(struct bpf_map *map, void *key, void *value)
 	__u32 cpu = bpf_get_smp_processor_id();
 	struct alarm *alarm = bpf_map_lookup_elem(&hold_alarms, &cpu);
 	struct cpu_state *c = cpu_at(cpu);
+	__u64 begin = bpf_ktime_get_ns();
+	bool again = false;
 	int i;
 
 	if (!t || !alarm || !c)
 		return 0;
-	t->rearmed = 0;
 	__sync_fetch_and_add(&c->callbacks, 1); /* first: the alarm sets itself again while this is not 0 */
 	bpf_for(i, 0, HOLDS_MAX) {
 		__u64 now = bpf_ktime_get_ns(), wait;
@@ -155,6 +207,10 @@ static int hold_me(struct bpf_map *map, void *key, void *value)
 		wait = still_over(t, now);
 		if (wait < HOLD_MIN)
 			break;
+		if (now - begin > CALLBACK_MAX) {
+			again = true;
+			break;
+		}
 		t->until_ns = now + (wait < HOLD_MAX ? wait : HOLD_MAX);
 		if (!alarm_set(alarm, now + (wait < HOLD_POLL ? wait : HOLD_POLL), BPF_F_TIMER_CPU_PIN))
 			break;
@@ -177,6 +233,12 @@ static int hold_me(struct bpf_map *map, void *key, void *value)
 		t->rearmed = 1;
 	}
 	__sync_fetch_and_add(&c->callbacks, -1);
+	if (again) {
+		struct work_key other = { .tid = p->pid, .turn = !((struct work_key *)key)->turn };
+
+		if (call_back(p, &other))
+			return 0;
+	}
 	t->over_ns = 0;
 	return 0;
 }
@@ -288,9 +350,11 @@ static int hold_init(__u32 cpu)
 
 static void forget(struct task_struct *p)
 {
-	__u32 tid = p->pid;
+	struct work_key key = { .tid = p->pid };
 
-	bpf_map_delete_elem(&acg_works, &tid);
+	bpf_map_delete_elem(&acg_works, &key);
+	key.turn = 1;
+	bpf_map_delete_elem(&acg_works, &key);
 }
 
 /* Has a CPU's held tasks looked through at once. */
@@ -312,8 +376,9 @@ int BPF_PROG(acg_charge, struct page_counter *counter, unsigned long pages, stru
 	struct mem_cgroup *memcg;
 	struct acg_guard *guard;
 	struct task_state *t;
-	__u32 zero = 0, tid;
-	struct work *work;
+	struct work_key key = { .tid = p->pid };
+	bool tripped = false, stop;
+	__u32 zero = 0;
 	int i;
 
 	if (!charged || (p->flags & (TASK_KTHREAD | TASK_EXITING)))
@@ -365,34 +430,28 @@ int BPF_PROG(acg_charge, struct page_counter *counter, unsigned long pages, stru
 				wait = more;
 		}
 		if (guard && guard->cgroup == id) {
-			if (guard_look(usage, now) && t->priority == ACG_PRIORITY_LOW && t->level_count)
-				t->guarded = 1;
+			tripped = guard_look(usage, now);
+			t->guarded = t->priority == ACG_PRIORITY_LOW && t->level_count;
 			break;
 		}
 		counter = memcg->memory.parent;
 		if (!counter)
 			break;
 	}
-	if (!wait && !t->guarded)
+	stop = tripped && t->guarded;
+	if (!wait && !stop)
 		return 0;
 	counts->overs++;
-	if (wait < HOLD_MIN && !t->guarded) {
+	if (wait < HOLD_MIN && !stop) {
 		counts->short_holds++;
 		return 0;
 	}
 	t->over_ns = now;
-	tid = p->pid;
-	work = bpf_map_lookup_elem(&acg_works, &tid);
-	if (!work) {
-		struct work none = {};
-
-		bpf_map_update_elem(&acg_works, &tid, &none, BPF_NOEXIST);
-		work = bpf_map_lookup_elem(&acg_works, &tid);
-	}
-	if (!work || bpf_task_work_schedule_resume(p, &work->work, &acg_works, hold_me)) {
-		counts->schedule_fails++;
+	t->due_ns = 0;
+	t->guard_ns = 0;
+	t->rearmed = 0;
+	if (!call_back(p, &key))
 		t->over_ns = 0;
-	}
 	return 0;
 }
 

@@ -35,14 +35,16 @@ struct task_state {
 	/* the governor's */
 	__u64 levels[4];	/* ids of the cgroups whose budgets count, the call first; level_count of them */
 	__u64 over_ns;		/* went over budget at; 0: nothing pending */
+	__u64 due_ns;		/* may go on from then on, as far as its budgets are concerned; 0: not known yet */
+	__u64 guard_ns;		/* stopped by the guard until then at most; 0: not yet */
 	__u64 until_ns;		/* held until */
 	__u64 held_ns;		/* held since; 0: not */
 	__u32 park;		/* 1: in the callback and to be held at the next enqueue */
-	__u32 rearmed;		/* held before in this callback */
+	__u32 rearmed;		/* held before since it went over */
 	__u32 reason;		/* enum acg_release, set by who releases */
 	__u32 victim;		/* chosen by the OOM killer */
-	__u32 guarded;		/* 1: the guard stopped it */
 	__u32 cpu;		/* whose queue it is held in */
+	__u32 guarded;		/* 1: of low priority and below the guard's cgroup */
 	__u32 level_count;
 	__u32 priority;		/* enum acg_priority of the call */
 };

@@ -59,10 +59,18 @@ describe('rates and bands', () => {
     const { low_at, low_grown, high_grown, trips, tripped, events, last } = seen.first('guard');
     expect({ trips, tripped, events, last }).toEqual({ trips: 1, tripped: 1, events: 1, last: 1 });
     expect(low_at).toBeLessThan(96);
-    expect(low_grown).toBeLessThan(3);
+    expect(low_grown).toBeLessThanOrEqual(0);
     expect(off(high_grown!, 15)).toBeLessThan(20);
     expect(seen.first('guard-clear').resumed).toBeGreaterThan(20);
     expect(seen.first('guard-clear')).toMatchObject({ events: 2, last: 0 });
+  });
+
+  test('with no daemon to decide, the guard lets growth trickle after 10 seconds', () => {
+    const { before, after } = seen.first('guard-alone') as { before: number; after: number };
+    expect(before).toBeLessThanOrEqual(0);
+    // five threads, a batch of 64 pages each 0.8 s, for 3.2 s
+    expect(after).toBeGreaterThan(5 * 0.26);
+    expect(after).toBeLessThan(5 * 5 * 0.27);
   });
 
   test('a limit ends with its key, not with its cgroup, and the next one starts afresh', () => {
@@ -73,8 +81,8 @@ describe('rates and bands', () => {
   });
 
   test('forking does not get around a budget', () => {
-    const { mb, seconds } = seen.first('forks') as { mb: number; seconds: number };
-    expect(off(mb / seconds, 5)).toBeLessThan(15);
+    expect(off(seen.first('forks').rate!, 5)).toBeLessThan(10);
+    expect(seen.first('forks').processes).toBeGreaterThan(20);
     expect(seen.first('forks-gone')).toEqual({ left: 0, exists: 0 });
   });
 
@@ -95,23 +103,25 @@ describe('whoever is held can be reached', () => {
       'oom',
       'offline',
       'unloaded',
+      'detached',
       'orphaned',
     ]);
   }, 290_000);
 
   test('SIGKILL ends a held task at once, and its cgroup can be removed', () => {
-    const { held, removed, left, worst_ms } = seen.first('killed');
-    expect({ held, removed, left }).toEqual({ held: 8, removed: 8, left: 0 });
-    expect(worst_ms).toBeLessThan(25);
+    const { held, removed, left, by_kill, took_ms } = seen.first('killed');
+    expect({ held, removed, left, by_kill }).toEqual({ held: 8, removed: 8, left: 0, by_kill: 8 });
+    expect(took_ms).toBeLessThan(25);
   });
 
   test('a held task freezes at once, and goes on when its budget is suspended', () => {
-    const { froze, ended, left, worst_ms, asked_ms, by_freeze, by_flag } = seen.first('frozen');
+    const { froze, ended, left, took_ms, asked_ms, by_freeze, by_flag } = seen.first('frozen');
     expect({ froze, ended, left }).toEqual({ froze: 6, ended: 6, left: 0 });
-    expect(worst_ms).toBeLessThan(10);
+    expect(took_ms).toBeLessThan(10);
     expect(asked_ms).toBeLessThan(25);
-    expect(by_freeze).toBeGreaterThan(0);
-    expect(by_flag).toBeGreaterThan(0);
+    // one of them may just be on its way when it is asked
+    expect(by_freeze).toBeGreaterThanOrEqual(5);
+    expect(by_flag).toBeGreaterThanOrEqual(4);
   });
 
   test('exit_group by one thread ends the held others', () => {
@@ -120,13 +130,19 @@ describe('whoever is held can be reached', () => {
   });
 
   test('a signal with a handler is delivered', () => {
-    expect(seen.first('signalled').took_ms).toBeGreaterThanOrEqual(0);
+    expect(seen.first('signalled').heard).toBe(5);
     expect(seen.first('signalled').took_ms).toBeLessThan(20);
   });
 
   test('the OOM killer ends a held call', () => {
     expect(seen.first('oom')).toMatchObject({ status: 9, left: 0 });
     expect(seen.first('oom').took_ms).toBeLessThan(1000);
+  });
+
+  test('other programs can be taken out of the kernel meanwhile', () => {
+    const { held, free_ms, held_ms } = seen.first('detached') as { held: number; free_ms: number; held_ms: number };
+    expect(held).toBe(1);
+    expect(held_ms).toBeLessThan(free_ms + 100);
   });
 
   test('its CPU may go away', () => {
