@@ -76,6 +76,7 @@ async function adoptCalls(
     }
     const call = new Call(cgroup, kept.data, engine.controllers);
     engine.calls.takeCall(session, call);
+    engine.enlist(call);
     adoption.calls++;
     const failed = (error: unknown) => report(error, `adopt call ${call.id}`);
     resumeCall(engine, session, call, failed).catch(failed);

@@ -315,7 +315,7 @@ export class Engine {
     return call;
   }
 
-  /** Has our scheduler run what is in a call that no shim started. */
+  /** Has our scheduler run what is in a call: one that no shim started, or that was running before it was in charge. */
   enlist(call: Call): void {
     if (!this.schedExt) return;
     const done = new Set<number>();

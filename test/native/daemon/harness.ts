@@ -13,7 +13,7 @@ import {
   spawn as spawnInto,
   watchExit,
 } from '../../../src/control/native/index.ts';
-import type { CallStatus, SessionRequest, SessionStatus } from '../../../src/model/index.ts';
+import type { CallStatus, Config, SessionRequest, SessionStatus } from '../../../src/model/index.ts';
 
 const cli = resolve(import.meta.dirname, '../../../bin/agentcgroup.js');
 let counter = 0;
@@ -29,13 +29,15 @@ export class TestDaemon {
 
   private constructor(mount: string, extra: string[]) {
     this.root = new Cgroup(join(mount, `acg-test-daemon-${process.pid}-${++counter}`));
-    // the BPF programs are one to a machine, which others use too
-    this.#extra = extra.includes('--tier') ? extra : ['--tier', 'cgroup', ...extra];
+    this.#extra = extra;
   }
 
-  /** Starts one below `mount`; `extra` are further arguments of `agentcgroup daemon`. */
-  static async start(mount: string, extra: string[] = []): Promise<TestDaemon> {
-    const daemon = new TestDaemon(mount, extra);
+  /**
+   * Starts one below `mount`; `extra` are further arguments of `agentcgroup daemon`. The BPF programs are one to a machine, which
+   * others use too: outside the lab there is cgroup files only. `null`: the tier is what the configuration says.
+   */
+  static async start(mount: string, extra: string[] = [], tier: Config['tier'] | null = 'cgroup'): Promise<TestDaemon> {
+    const daemon = new TestDaemon(mount, tier === null ? extra : ['--tier', tier, ...extra]);
     await daemon.startProcess();
     return daemon;
   }

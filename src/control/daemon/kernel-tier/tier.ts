@@ -163,7 +163,13 @@ export class KernelTier {
     const { engine, changed } = this.#options;
     const programs = this.#programs;
     const inCharge = programs?.scheduler !== undefined && programs.scheduler.exit() === undefined;
-    engine.schedExt = inCharge && this.#wanted?.scheduler === 'partial';
+    const enlists = inCharge && this.#wanted?.scheduler === 'partial';
+    if (enlists && !engine.schedExt) {
+      engine.schedExt = true;
+      // who runs in the fair class cannot be held
+      for (const session of engine.sessions.values()) for (const call of session.calls.values()) engine.enlist(call);
+    }
+    engine.schedExt = enlists;
     if (inCharge !== this.#inCharge) this.#chargeSince = performance.now();
     this.#inCharge = inCharge;
     const kept = (inCharge || programs?.memory) && engine.controllers.has('memory');
