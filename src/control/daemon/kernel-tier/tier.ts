@@ -1,29 +1,16 @@
 import type { Server } from 'node:net';
 import type { Logger } from 'pino';
 import { type Config, formatSize, type KernelHealth, type ProgramHealth, type Tier } from '../../../model/index.ts';
-import {
-  defaultPinRoot,
-  epochMs,
-  type HeadroomEvent,
-  isKept,
-  missingPrivilege,
-  type SchedulerExit,
-  unloadAll,
-} from '../../kernel/index.ts';
+import { defaultPinRoot, type HeadroomEvent, isKept, missingPrivilege, unloadAll } from '../../kernel/index.ts';
 import type { Engine } from '../engine.ts';
 import { holdAlone } from '../lock.ts';
+import { Charge } from './charge.ts';
 import { type Hands, Heard } from './heard.ts';
 import { Programs } from './programs.ts';
 import { Protection } from './protection.ts';
 
 /** How often the scheduler's state and the pins are looked at, milliseconds. */
 const WATCH_MS = 250;
-/** After the scheduler was thrown out it is put in charge again, after this long at first, then twice as long each time. */
-const REARM_MS = 1000;
-const REARM_MAX_MS = 300_000;
-/** In charge for this long, what threw it out before is forgotten. */
-const SETTLED_MS = 600_000;
-
 export interface TierOptions {
   engine: Engine;
   log: Logger;
@@ -49,17 +36,13 @@ export class KernelTier {
   #why = '';
   #alone: Server | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #inCharge = false;
-  #chargeSince = 0;
-  #exits = 0;
-  #exit: (SchedulerExit & { t: number }) | undefined;
-  #backOff = REARM_MS;
-  #rearmAt: number | undefined;
+  readonly #charge: Charge;
   #tier: Tier = 'cgroup';
   #applying: Promise<void> = Promise.resolve();
 
   constructor(options: TierOptions) {
     this.#options = options;
+    this.#charge = new Charge(options.log);
     this.#heard = new Heard(options.engine, { ...options.hands, headroom: (event) => this.#headroom(event) });
   }
 
@@ -162,7 +145,7 @@ export class KernelTier {
   #assess(): void {
     const { engine, changed } = this.#options;
     const programs = this.#programs;
-    const inCharge = programs?.scheduler !== undefined && programs.scheduler.exit() === undefined;
+    const inCharge = this.#charge.read(programs?.scheduler);
     const enlists = inCharge && this.#wanted?.scheduler === 'partial';
     if (enlists && !engine.schedExt) {
       engine.schedExt = true;
@@ -170,8 +153,6 @@ export class KernelTier {
       for (const session of engine.sessions.values()) for (const call of session.calls.values()) engine.enlist(call);
     }
     engine.schedExt = enlists;
-    if (inCharge !== this.#inCharge) this.#chargeSince = performance.now();
-    this.#inCharge = inCharge;
     const kept = (inCharge || programs?.memory) && engine.controllers.has('memory');
     const governor = kept ? programs?.governor : undefined;
     const tier = !governor ? 'cgroup' : programs?.memory ? 'memcg-bpf' : 'sched-ext';
@@ -197,39 +178,10 @@ export class KernelTier {
         this.#inTurn(() => this.#unload(why));
         return;
       }
-      this.#watchScheduler(programs);
+      if (programs.scheduler && this.#charge.watch(programs.scheduler)) this.#assess();
       this.#protection.update(programs.memory, this.#options.engine);
     } catch (error) {
       this.#options.log.error({ err: error }, 'could not watch the BPF programs');
-    }
-  }
-
-  #watchScheduler({ scheduler }: Programs): void {
-    if (!scheduler) return;
-    const { log } = this.#options;
-    const exit = scheduler.exit();
-    const now = performance.now();
-    if (!exit) {
-      if (this.#inCharge && now - this.#chargeSince > SETTLED_MS) this.#backOff = REARM_MS;
-      if (!this.#inCharge) this.#assess();
-      return;
-    }
-    if (this.#rearmAt === undefined) {
-      this.#exits++;
-      this.#exit = { ...exit, t: epochMs(exit.exitedNs) };
-      this.#rearmAt = now + this.#backOff;
-      const { error, reason, message } = exit;
-      log[error ? 'error' : 'warn'](
-        { reason, message, rearmInMs: this.#backOff },
-        'the scheduler is out: all tasks run under the fair class, growth is throttled by cgroup files',
-      );
-      this.#backOff = Math.min(this.#backOff * 2, REARM_MAX_MS);
-      this.#assess();
-    } else if (now >= this.#rearmAt) {
-      this.#rearmAt = undefined;
-      scheduler.rearm();
-      this.#assess();
-      if (this.#inCharge) log.info('the scheduler is in charge again');
     }
   }
 
@@ -239,7 +191,7 @@ export class KernelTier {
     if (!programs) return;
     clearInterval(this.#timer);
     this.#programs = undefined;
-    this.#rearmAt = undefined;
+    this.#charge.drop();
     this.#why = why;
     this.#assess();
     await programs.unload();
@@ -275,10 +227,7 @@ export class KernelTier {
       programs: programs?.health ?? [off('monitor'), off('scheduler'), off('governor')],
       scheduler: {
         mode: programs?.scheduler ? (this.#wanted?.scheduler ?? 'off') : 'off',
-        inCharge: this.#inCharge,
-        exits: this.#exits,
-        ...(this.#exit && { exit: exitHealth(this.#exit) }),
-        ...(this.#rearmAt !== undefined && { rearmAt: Date.now() + this.#rearmAt - performance.now() }),
+        ...this.#charge.health(),
       },
       lost: programs?.lost() ?? {},
       ...(guard &&
@@ -305,8 +254,8 @@ export class KernelTier {
       const keeper = this.#tier === 'sched-ext' ? 'the governor keeps' : 'cgroup files keep';
       notes.push(`memory memcg-bpf is not to be had: ${memory.why}; ${keeper} the budgets`);
     }
-    if (this.#rearmAt !== undefined && this.#exit)
-      notes.push(`the scheduler is out: ${this.#exit.reason}${this.#exit.message && ` (${this.#exit.message})`}`);
+    const out = this.#charge.note();
+    if (out !== undefined) notes.push(out);
     return notes;
   }
 
@@ -331,5 +280,3 @@ export class KernelTier {
     this.#alone?.close();
   }
 }
-
-const exitHealth = ({ t, error, reason, message }: SchedulerExit & { t: number }) => ({ t, error, reason, message });
