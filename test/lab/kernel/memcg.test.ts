@@ -38,6 +38,12 @@ describe.skipIf(!built)(`memcg_bpf_ops on the ${kernel} kernel`, () => {
     expect(complaints(seen.console)).toEqual([]);
   });
 
+  test.runIf(debug)('it was looked at by lockdep and KASAN to the end', () => {
+    expect(seen.console).toContain('Lock dependency validator');
+    expect(seen.console).toContain('KernelAddressSanitizer initialized');
+    expect(seen.first('watched').locks).toBe(1);
+  });
+
   test.each([50, 200, 1000, 2000])('a delay of %i ms is slept, and counted as memory pressure', (wanted) => {
     const found = seen.all('delay').find((d) => d.wanted === wanted)!;
     slept(found.longest!, wanted);
@@ -129,10 +135,10 @@ describe.skipIf(!built)(`memcg_bpf_ops on the ${kernel} kernel`, () => {
   });
 
   test('attaching, detaching and removing cgroups while they grow: all of it happens, nothing is left', () => {
-    const { attached, refusals, made } = seen.first('race');
-    expect(attached).toBeGreaterThan(3);
+    const { seconds, attached, refusals, made } = seen.first('race') as Record<string, number>;
+    expect(attached).toBeGreaterThan(seconds!);
     expect(refusals).toBeGreaterThan(0);
-    expect(made).toBeGreaterThan(3);
+    expect(made).toBeGreaterThan(seconds!);
   });
 });
 

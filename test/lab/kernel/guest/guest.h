@@ -66,7 +66,7 @@ static inline int put(const char *path, const char *format, ...)
 
 static inline const char *get(const char *path)
 {
-	static char text[4096];
+	static __thread char text[1 << 14];
 	int fd = open(path, O_RDONLY), n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 
 	if (fd >= 0)
@@ -103,8 +103,8 @@ static inline __u64 group(const char *name)
 
 static inline const char *file(const char *name, const char *leaf)
 {
-	static char path[4][256];
-	static int turn;
+	static __thread char path[4][256];
+	static __thread int turn;
 
 	turn = (turn + 1) % 4;
 	snprintf(path[turn], sizeof(path[turn]), "%s/%s/%s", ROOT, name, leaf);

@@ -9,9 +9,11 @@
 #define HOG "ten/low/call"
 #define WORKER "ten/high/call"
 
+#define SOFT (16 * MIB) /* memory.high of its arm: enough for a process with two threads, and some growth */
+
 enum arm { NONE, GOVERNOR, CHARGED, HIGH, ARMS };
 
-/* What the hog does and sees: one thread grows, another one needs the locks of the address space now and then. */
+/* What the hog does and sees: one thread grows, another one needs the lock of the mapping it grows in now and then. */
 struct hog {
 	size_t mib;
 	double went;	/* seconds; 0: not finished */
@@ -26,14 +28,14 @@ struct hog {
 static void *other_thread(void *arg)
 {
 	struct hog *h = arg;
-	int exec = 0;
+	int shut = 1;
 
 	while (!*(volatile int *)&h->done) {
 		double begin = now(), took;
 
-		/* changes the mapping that the other thread is faulting in */
-		mprotect(h->at, h->mib * MIB, PROT_READ | PROT_WRITE | (exec ? PROT_EXEC : 0));
-		exec = !exec;
+		/* cuts the last page off the mapping that the other thread is faulting in, or joins it again: little work, one lock */
+		mprotect(h->at + h->mib * MIB, 4096, shut ? PROT_NONE : PROT_READ | PROT_WRITE);
+		shut = !shut;
 		took = (now() - begin) * 1e3;
 		h->tries++;
 		if (took > h->worst)
@@ -52,13 +54,13 @@ static void hog(void *arg)
 	pthread_t other;
 	size_t i;
 
-	h->at = mmap(0, h->mib * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	madvise(h->at, h->mib * MIB, MADV_NOHUGEPAGE);
+	h->at = mmap(0, h->mib * MIB + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	madvise(h->at, h->mib * MIB + 4096, MADV_NOHUGEPAGE);
 	pthread_create(&other, NULL, other_thread, h);
 	begin = now();
 	for (i = 0; i < h->mib * MIB; i += 4096) {
 		h->at[i] = 1;
-		h->grown = (i + 4096.0) / MIB;
+		*(volatile double *)&h->grown = (i + 4096.0) / MIB; /* looked at from outside while it is stuck */
 	}
 	h->went = now() - begin;
 	h->done = 1;
@@ -69,17 +71,17 @@ struct work {
 	int most; /* rounds */
 	int stop; /* set from outside: no further round */
 	int rounds;
-	double went;
+	double went; /* seconds at work */
 };
 
-/* Takes 4 MiB, uses it, gives it back, again and again. */
+/* Takes 4 MiB, uses it, gives it back, pauses, again and again: a CPU is free for the hog half of the time. */
 static void work(void *arg)
 {
 	struct work *w = arg;
-	double begin = now();
 	int i, k;
 
 	for (i = 0; i < w->most && !*(volatile int *)&w->stop; i++) {
+		double begin = now();
 		unsigned char *at = mmap(0, 4 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 		madvise(at, 4 * MIB, MADV_NOHUGEPAGE);
@@ -87,7 +89,8 @@ static void work(void *arg)
 			at[k] = at[(k + 8192) & 0x3fffff] + 1;
 		munmap(at, 4 * MIB);
 		w->rounds = i + 1;
-		w->went = now() - begin;
+		w->went += now() - begin;
+		nap(0.03);
 	}
 }
 
@@ -113,12 +116,13 @@ static void round_of(const char *scheduler, const char *policy, enum arm arm, in
 			exit(1);
 		rate(id, r);
 	} else if (arm == HIGH) {
-		put(file(HOG, "memory.high"), "%d", 4 << 20);
+		put(file(HOG, "memory.high"), "%llu", SOFT);
 	}
 	w->most = 40;
 	reap(child(WORKER, 0, work, w), 60);
 	alone = w->went / w->rounds;
 	w->most = 1 << 20;
+	w->went = 0;
 	h->mib = target == 20 ? 48 : 160;
 	one = child(HOG, arm == GOVERNOR ? EXT : 0, hog, h);
 	two = child(WORKER, 0, work, w);
@@ -135,7 +139,7 @@ static void round_of(const char *scheduler, const char *policy, enum arm arm, in
 	if (arm == GOVERNOR || arm == CHARGED)
 		allowed = growth_of(id).overshoot;
 	else if (arm == HIGH)
-		allowed = peak > 4 * MIB ? peak - 4 * MIB : 0;
+		allowed = peak > SOFT ? peak - SOFT : 0;
 	w->stop = 1;
 	reap(two, 60);
 	put(file(HOG, "memory.high"), "max");
