@@ -100,7 +100,8 @@ Examples:
       const raw = join(out, evaluate.RAW_FILE);
       await evaluate.runsToParquet(raw, join(out, 'runs.parquet'));
       const { summary } = await import('../evaluate/summary.ts');
-      const written = await evaluate.report(raw, out, { arms: evaluate.arms });
+      const { report } = await import('../../study/evaluate/report/index.ts');
+      const written = await report(raw, out, { arms: evaluate.arms });
       if (options.json) process.stdout.write(readFileSync(written.results, 'utf8'));
       else process.stdout.write(`${summary(written)}\n\n${written.report}\n`);
     });

@@ -1,4 +1,4 @@
-import type { WrittenReport } from '../../study/evaluate/index.ts';
+import type { WrittenReport } from '../../study/evaluate/report/index.ts';
 import { table } from '../print.ts';
 
 /** The measures that fit a terminal, by their id in the report, with the head of their column. */

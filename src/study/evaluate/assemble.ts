@@ -22,6 +22,8 @@ export interface Observed {
   place: RunningArm['place'];
   provisioned: RunningArm['provisioned'];
   kills: { kills: number; groups: number };
+  /** Requests to the host's file servers from barrier to end; undefined where the kernel cannot tell. */
+  hostWaits: number | undefined;
   /** Microseconds from barrier to end. */
   pressure: PressureTotals;
   controller: { cpuMs: number; peakBytes: number } | undefined;

@@ -9,6 +9,7 @@ import { isLive, ReplayFiles, replayProgram } from '../replay/index.ts';
 import type { Arm, ArmContext, Host, RunningArm } from './arms/index.ts';
 import { assemble, type Observed } from './assemble.ts';
 import { NodeTree } from './node.ts';
+import { HostWaits } from './resident.ts';
 import type { PlannedSession } from './scenario.ts';
 import type { Environment, PlannedRun, Run, Scenario } from './types.ts';
 
@@ -66,7 +67,10 @@ export async function executeRun(request: RunRequest): Promise<Run> {
   };
   const peer = observed[0]?.peer;
   const environment = { ...request.environment, ...(peer !== undefined && { peer }) };
-  return { ...base, wallMs: performance.now() - begin, setupMs, environment, ...assemble(scenario, observed, broken) };
+  const counted = observed.length > 0 && observed.every((o) => o.hostWaits !== undefined);
+  const hostWaits = counted ? observed.reduce((sum, o) => sum + o.hostWaits!, 0) : null;
+  const wallMs = performance.now() - begin;
+  return { ...base, wallMs, setupMs, hostWaits, environment, ...assemble(scenario, observed, broken) };
 }
 
 function firstOfEachRole(sessions: PlannedSession[]): PlannedSession[] {
@@ -142,6 +146,7 @@ async function observe(context: ArmContext, running: RunningArm, begin: number):
 
   const samples = join(context.dir, 'samples');
   const sampler = spawn(replayProgram(), ['sample', node.path, String(SAMPLE_MS), samples], { stdio: 'ignore' });
+  const waits = HostWaits.begin();
   const pressureBefore = node.pressure();
   const before = running.controllers.map(processUse);
   const t0 = Number(process.hrtime.bigint()) / 1e6 + BARRIER_MS;
@@ -152,6 +157,7 @@ async function observe(context: ArmContext, running: RunningArm, begin: number):
   let brokenOff = false;
   while (open.size > 0 && !brokenOff) brokenOff = (await Promise.race([timeout, ...open])) === 'timeout';
   const end = Number(process.hrtime.bigint()) / 1e6;
+  const hostWaits = waits?.end();
   const after = running.controllers.map(processUse);
   const pressureAfter = node.pressure();
   const kills = node.oomKills();
@@ -173,6 +179,7 @@ async function observe(context: ArmContext, running: RunningArm, begin: number):
     place: running.place,
     provisioned: running.provisioned,
     kills,
+    hostWaits,
     pressure: {
       memorySome: pressureAfter.memorySome - pressureBefore.memorySome,
       memoryFull: pressureAfter.memoryFull - pressureBefore.memoryFull,

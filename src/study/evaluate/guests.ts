@@ -5,6 +5,7 @@ import { LabFailure, type LabOptions, runInLab, SHARE_PATH } from '../../lab/ind
 import { AcgError } from '../../model/index.ts';
 import type { ExperimentOptions } from './conduct.ts';
 import { PAUSE_MS, SAMPLE_MS } from './execute.ts';
+import { withResident } from './resident.ts';
 import { hashOf } from './scenario.ts';
 import { writeTodo } from './todo.ts';
 import type { PlannedRun, Run, Scenario } from './types.ts';
@@ -115,14 +116,18 @@ async function boot(
   };
   let rest = '';
   const lab: LabOptions = {
-    argv: [...options.workerCommand, SHARE_PATH],
+    argv: withResident([process.execPath, '/bin/bash'], [...options.workerCommand, SHARE_PATH]),
     memoryBytes: Math.max(...used.map((s) => s.node.memory)) + GUEST_EXTRA_BYTES,
     cpus,
     swapBytes: swap,
     deterministic,
     ...(deterministic && { kernelArguments: EMULATED_ARGUMENTS }),
     timeoutMs: runs.reduce((sum, r) => sum + 120_000 + 2 * scenarioOf(r, used).timeLimit, 300_000),
-    env: process.env.XDG_CACHE_HOME ? { XDG_CACHE_HOME: process.env.XDG_CACHE_HOME } : {},
+    env: {
+      // with any other, every program that starts reads a dozen files
+      LC_ALL: 'C',
+      ...(process.env.XDG_CACHE_HOME && { XDG_CACHE_HOME: process.env.XDG_CACHE_HOME }),
+    },
     share: dir,
     onStdout: (chunk) => {
       const lines = (rest + chunk.toString()).split('\n');
@@ -154,6 +159,7 @@ function brokenRun(options: ExperimentOptions, planned: PlannedRun, why: string)
     startedAt: new Date().toISOString(),
     wallMs: 0,
     setupMs: 0,
+    hostWaits: null,
     broken: why,
     environment: {
       kernel: 'unknown',

@@ -5,7 +5,6 @@ export { datasetFolder, fetchDataset } from './dataset.ts';
 export { byPriority, overlap } from './measure.ts';
 export { runsToParquet } from './parquet.ts';
 export { keyOf, makePlan, readRuns } from './plan.ts';
-export { judge, report, type WrittenReport } from './report/report.ts';
 export { checkScenario, hashOf, loadScenario, type PlannedSession, planSessions, type Source } from './scenario.ts';
 export { readSamples, type Timeline } from './timeline.ts';
 export * from './types.ts';

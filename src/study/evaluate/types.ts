@@ -289,6 +289,11 @@ export const Run = z.object({
   wallMs: z.number(),
   /** Of that, until the barrier (of all rounds, where there are several). */
   setupMs: z.number(),
+  /**
+   * How often something asked for a file of the host's between barrier and end: a clock that counts instructions skips ahead
+   * meanwhile. null: not counted (not in the lab).
+   */
+  hostWaits: z.number().int().nullable().default(null),
   /** Why this run cannot count, in words; null: it can. A broken run has no measures; it is shown, never dropped. */
   broken: z.string().nullable(),
   environment: Environment,

@@ -15,8 +15,7 @@ import {
   valueAxis,
 } from '../../report/index.ts';
 import { quantileOfSorted } from '../../statistics/index.ts';
-import { byPriority } from '../measure.ts';
-import type { Run } from '../types.ts';
+import { byPriority, type Run } from '../index.ts';
 import type { Cell, Table } from './judge.ts';
 import { type Measure, measures } from './measures.ts';
 

@@ -8,7 +8,7 @@ import {
   permutationTest,
   proportion,
 } from '../../statistics/index.ts';
-import type { Run } from '../types.ts';
+import type { Run } from '../index.ts';
 import { type Measure, measures } from './measures.ts';
 import type { Beside } from './simulated.ts';
 

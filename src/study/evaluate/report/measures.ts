@@ -1,7 +1,6 @@
 /** The measures of the report: what is read off a run, in which unit, and which way is better. */
 import { tail } from '../../statistics/index.ts';
-import { byPriority } from '../measure.ts';
-import type { Measures, Run } from '../types.ts';
+import { byPriority, type Measures, type Run } from '../index.ts';
 
 export interface Measure {
   id: string;

@@ -10,7 +10,7 @@ import {
   shown,
   table,
 } from '../../report/index.ts';
-import type { ArmInfo, Run } from '../types.ts';
+import type { ArmInfo, Run } from '../index.ts';
 import { figuresOf, sweepFigures } from './figures.ts';
 import { type Goal, goalsOf } from './goals.ts';
 import type { Cell, Table } from './judge.ts';
@@ -232,6 +232,7 @@ function methodPart(data: ReportData): string {
   const environments = Map.groupBy(runs, (r) => environmentText(r));
   return `<p>Runs with the same number are a block: the arms one after the other in an order drawn from the seed. Differences are between runs of the same block; the test is a permutation test of paired runs (exact up to 14 blocks, else 19,999 drawn sign patterns), two-sided; intervals are percentile bootstraps of 2,000 draws.</p>
 <dl>${[...environments].map(([text, own]) => `<dt>${own.length} runs</dt><dd>${esc(text)}</dd>`).join('')}
+<dt>The guest's clock</dt><dd>${esc(waitsText(runs))}</dd>
 <dt>Seeds</dt><dd>${esc([...new Set(runs.map((r) => r.seed))].join(', '))}</dd>
 <dt>When</dt><dd>${esc(runs.map((r) => r.startedAt).sort()[0] ?? '')} to ${esc(
     runs
@@ -240,6 +241,16 @@ function methodPart(data: ReportData): string {
       .at(-1) ?? '',
   )}</dd></dl>
 <p>To do it again:</p><pre class="scroll">${esc(data.commands.join('\n'))}</pre>`;
+}
+
+/** Whether times are to be believed: see `hostWaits`. */
+function waitsText(runs: readonly Run[]): string {
+  const counted = runs.filter((r) => r.hostWaits !== null);
+  const waited = counted.filter((r) => r.hostWaits! > 0);
+  if (counted.length === 0) return 'not in the lab, or not counted';
+  if (waited.length === 0)
+    return `in none of ${counted.length} runs did anything ask for a file of the host's while it was timed`;
+  return `in ${waited.length} of ${counted.length} runs something asked for files of the host's while it was timed (${[...new Set(waited.map((r) => `${r.scenario}, ${r.arm}`))].join('; ')}): a clock that counts instructions skips ahead meanwhile, so their times may be too long`;
 }
 
 function environmentText({ environment: e, arm }: Run): string {

@@ -2,8 +2,7 @@
 import { parseConfig } from '../../../model/index.ts';
 import { type Outcome, type SessionSpec, simulate, type Workload } from '../../simulate/index.ts';
 import { mean } from '../../statistics/index.ts';
-import { type PlannedSession, planSessions } from '../scenario.ts';
-import type { Scenario } from '../types.ts';
+import { type PlannedSession, planSessions, type Scenario } from '../index.ts';
 import type { Table } from './judge.ts';
 
 export interface Beside {
