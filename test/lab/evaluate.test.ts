@@ -24,7 +24,6 @@ test('evaluate: two scenarios, three arms, three runs, in the lab; what is there
     for (const r of of('smoke-tight', 'none')) expect(r.measures!.agentsLost).toBeGreaterThan(0);
     for (const r of of('smoke-tight', 'agentcgroup-cgroup')) {
       expect(r.measures).toMatchObject({ agentsAlive: 2, callsKilledWithFeedback: r.measures!.callsKilled });
-      expect(r.sessions.find((s) => s.session === 'high')).toMatchObject({ alive: true, completed: true });
       // calls are told apart in the time line
       expect(r.timeline!.series.some((s) => s.call !== null)).toBe(true);
       expect(r.measures!.controllerCpu).toBeGreaterThan(0);

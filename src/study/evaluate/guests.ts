@@ -3,8 +3,10 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { LabFailure, type LabOptions, runInLab, SHARE_PATH } from '../../lab/index.ts';
 import { AcgError } from '../../model/index.ts';
+import { armNamed } from './arms/index.ts';
 import type { ExperimentOptions } from './conduct.ts';
 import { PAUSE_MS, SAMPLE_MS } from './execute.ts';
+import { findPeer } from './peers.ts';
 import { withResident } from './resident.ts';
 import { hashOf } from './scenario.ts';
 import { writeTodo } from './todo.ts';
@@ -91,6 +93,12 @@ function takeBoot(left: PlannedRun[], { scenarios, jobs }: ExperimentOptions): P
   return taken;
 }
 
+/** What is started in the guest: the worker's Node.js, the agents' shell, the arms' daemons. */
+function programsOf(runs: readonly PlannedRun[]): string[] {
+  const peers = [...new Set(runs.map((r) => armNamed(r.arm).runs))].map((peer) => peer && findPeer(peer));
+  return [process.execPath, '/bin/bash', ...peers.flatMap((peer) => [peer?.program ?? [], peer?.library ?? []].flat())];
+}
+
 /** `begin` is called when the worker says that it begins a run, `keep` with the line of each that is over. */
 async function boot(
   options: ExperimentOptions,
@@ -116,7 +124,7 @@ async function boot(
   };
   let rest = '';
   const lab: LabOptions = {
-    argv: withResident([process.execPath, '/bin/bash'], [...options.workerCommand, SHARE_PATH]),
+    argv: withResident(programsOf(runs), [...options.workerCommand, SHARE_PATH]),
     memoryBytes: Math.max(...used.map((s) => s.node.memory)) + GUEST_EXTRA_BYTES,
     cpus,
     swapBytes: swap,

@@ -10,6 +10,7 @@ import { memoryMax } from './memory-max.ts';
 import { none } from './none.ts';
 import { oomd } from './oomd.ts';
 import { staticPeak } from './static-peak.ts';
+import { systemdOomd } from './systemd-oomd.ts';
 
 export type { Arm, ArmContext, Host, RunningArm } from './arm.ts';
 
@@ -22,6 +23,7 @@ export const arms: readonly Arm[] = [
   memoryLow,
   earlyoom,
   oomd,
+  systemdOomd,
   agentcgroupCgroup,
   agentcgroupSchedExt,
 ];

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AcgError } from '../../../model/index.ts';
 import { findPeer, type Peer } from '../peers.ts';
@@ -13,7 +13,8 @@ export async function besidePeer(context: ArmContext, peer: Peer, args: string[]
   if (!found) throw new AcgError('ACG_EVALUATE', `${peer.package} is not here: apt-get install ${peer.package}`);
   const logFile = join(context.dir, `${peer.package}.log`);
   const log = openSync(logFile, 'a');
-  const daemon = spawn(found.program, args, { stdio: ['ignore', log, log] });
+  const env = { ...process.env, ...(found.library && { LD_LIBRARY_PATH: dirname(found.library) }) };
+  const daemon = spawn(found.program, args, { stdio: ['ignore', log, log], env });
   closeSync(log);
   const over = () => daemon.exitCode !== null || daemon.signalCode !== null;
   // it says nothing when it is ready: one that cannot run here ends at once
