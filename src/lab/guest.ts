@@ -17,7 +17,7 @@ import { Tethered } from './tethered.ts';
 export interface GuestOptions extends ConversationOptions {
   kernel: LabKernel;
   accelerator: Accelerator;
-  deterministic: boolean;
+  deterministic: boolean | 'fast';
   memoryBytes: number;
   cpus: number;
   swapBytes: number;

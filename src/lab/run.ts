@@ -26,8 +26,8 @@ export interface LabOptions {
   timeoutMs?: number | undefined;
   /** Of the boot, 90 s unless said otherwise. */
   bootTimeoutMs?: number | undefined;
-  /** The guest's clock counts instructions (2 ns each) instead of following the host's. Needs TCG, so it never uses KVM. */
-  deterministic?: boolean | undefined;
+  /** The guest's clock counts instructions (2 ns each; fast: 1) instead of following the host's. Needs TCG, so it never uses KVM. */
+  deterministic?: boolean | 'fast' | undefined;
   /** Added to a clean environment (PATH and HOME of the caller, LANG, USER, AGENTCGROUP_LAB=1). */
   env?: Record<string, string> | undefined;
   /** The caller's unless said otherwise; one said must exist. /run is the guest's own. */

@@ -20,6 +20,7 @@ test('emulation is single-threaded, and its clock counts instructions only when 
   expect(values(qemuArguments(machine), '-accel')).toEqual(['tcg,thread=single']);
   expect(values(qemuArguments(machine), '-icount')).toEqual([]);
   expect(values(qemuArguments({ ...machine, deterministic: true }), '-icount')).toEqual(['shift=1,sleep=off']);
+  expect(values(qemuArguments({ ...machine, deterministic: 'fast' }), '-icount')).toEqual(['shift=0,sleep=off']);
   const kvm = qemuArguments({ ...machine, accelerator: 'kvm' });
   expect([values(kvm, '-accel'), values(kvm, '-cpu')]).toEqual([['kvm'], ['host']]);
 });
