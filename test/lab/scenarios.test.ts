@@ -1,18 +1,20 @@
 /**
  * The scenarios that every change of the policy is judged by, in a real kernel, each with agentcgroup and without. The guest's
  * clock counts instructions, so that a loaded machine makes them later and not different. `AGENTCGROUP_LAB_SCENARIOS=1`: all six,
- * and all of them without agentcgroup too: a fork bomb and a call that crawls take their time.
+ * and all of them without agentcgroup too: a fork bomb and a call that crawls take their time. Names with commas between: those.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { conduct, loadScenario, type Run, type Scenario } from '../../src/study/evaluate/index.ts';
 
 const cli = resolve(import.meta.dirname, '../../bin/agentcgroup.js');
-const all = process.env.AGENTCGROUP_LAB_SCENARIOS !== undefined;
-const names = ['greedy', 'crowd', 'forks', 'ceiling', ...(all ? ['storm', 'leak'] : [])];
-const both = all ? names : ['greedy', 'crowd'];
+const asked = process.env.AGENTCGROUP_LAB_SCENARIOS;
+const six = ['greedy', 'crowd', 'storm', 'forks', 'leak', 'ceiling'];
+const names = asked === undefined ? ['greedy', 'crowd', 'forks', 'ceiling'] : asked === '1' ? six : asked.split(',');
+const both = asked === undefined ? ['greedy', 'crowd'] : names;
+const runs = (name: string) => test.runIf(names.includes(name));
 
 function scenario(name: string): Scenario {
   const read = loadScenario(resolve(import.meta.dirname, 'scenarios', `${name}.yaml`));
@@ -29,7 +31,7 @@ async function runAll(): Promise<Record<string, Found>> {
   const out = mkdtempSync(join(tmpdir(), 'acg-scenarios-'));
   try {
     const command = [process.execPath, cli];
-    const runs = await conduct({
+    const all = await conduct({
       scenarios: names.map(scenario),
       out,
       where: 'lab',
@@ -44,7 +46,7 @@ async function runAll(): Promise<Record<string, Found>> {
       onProgress: () => {},
     });
     const of = (name: string, controlled: boolean) =>
-      runs.find((r) => r.scenario === name && r.arm.startsWith('agentcgroup') === controlled);
+      all.find((r) => r.scenario === name && r.arm.startsWith('agentcgroup') === controlled);
     return Object.fromEntries(names.map((name) => [name, { without: of(name, false), control: of(name, true)! }]));
   } finally {
     rmSync(out, { recursive: true, force: true });
@@ -67,47 +69,83 @@ function line({ scenario, arm, measures: m, broken }: Run): string {
 const callsOf = (run: Run, session: string) => run.sessions.find((s) => s.session === session)!.calls;
 const outcomes = (run: Run, session: string) => callsOf(run, session).map((c) => c.outcome);
 
-test(`${names.join(', ')}: no agent dies under agentcgroup, nobody starves, what is killed is told`, async () => {
-  const found = await runAll();
-  for (const { without, control } of Object.values(found))
-    for (const run of [without, control]) if (run) process.stdout.write(`${line(run)}\n`);
-  for (const [name, { without, control }] of Object.entries(found)) {
-    expect([without?.broken ?? null, control.broken], name).toEqual([null, null]);
+/**
+ * The least that was charged to the node beside running calls within 150 ms of a moment, bytes: agents, and what calls that are over
+ * have left behind.
+ */
+function besideCalls({ timeline }: Run, atMs: number): number {
+  const { atMs: times, nodeBytes, series } = timeline!;
+  const calls = series.filter((s) => s.call !== null);
+  const around = times.flatMap((t, i) => (Math.abs(t - atMs) <= 150 ? [i] : []));
+  return Math.min(...around.map((i) => calls.reduce((n, s) => n - (s.bytes[i] ?? 0), nodeBytes[i]!)));
+}
+
+describe('scenarios in a real kernel, with agentcgroup and without', () => {
+  let found: Record<string, Found>;
+  beforeAll(async () => {
+    found = await runAll();
+    for (const { without, control } of Object.values(found))
+      for (const run of [without, control]) if (run) process.stdout.write(`${line(run)}\n`);
+  }, 900_000);
+
+  test.each(names)('%s: under agentcgroup no agent dies, nobody starves, what is killed is told', (name) => {
+    const { without, control } = found[name]!;
+    expect([without?.broken ?? null, control.broken]).toEqual([null, null]);
     const m = control.measures!;
-    expect(m, name).toMatchObject({ agentsAlive: m.sessions, callsLost: 0, callsKilledWithFeedback: m.callsKilled });
+    expect(m).toMatchObject({ agentsAlive: m.sessions, callsLost: 0, callsKilledWithFeedback: m.callsKilled });
     // every session got to its end, and that was work done
-    for (const { session, calls } of control.sessions) expect(calls.at(-1)?.outcome, `${name} ${session}`).toBe('done');
-    // the bounds of policy: held 20 s, or frozen 30 s in all
-    expect(Math.max(m.highLongestPauseMs ?? 0, m.lowLongestPauseMs ?? 0), name).toBeLessThan(31_000);
-  }
+    for (const { session, calls } of control.sessions) expect(calls.at(-1)?.outcome, session).toBe('done');
+    // the bounds of the policy: held 20 s, or frozen 30 s in all
+    expect(Math.max(m.highLongestPauseMs ?? 0, m.lowLongestPauseMs ?? 0)).toBeLessThan(31_000);
+  });
 
-  // (a) HIGH is not disturbed; (a) and (b) without control lose agents
-  const { greedy, crowd, forks, ceiling } = found;
-  expect(outcomes(greedy!.control, 'high')).toEqual(['done', 'done']);
-  expect(callsOf(greedy!.control, 'low')[0]).toMatchObject({ outcome: 'killed', exitCode: 137, feedback: true });
-  expect(greedy!.without!.measures!.agentsLost).toBeGreaterThan(0);
-  expect(crowd!.without!.measures!.agentsLost).toBeGreaterThan(0);
+  test.each(both.filter((name) => ['greedy', 'crowd', 'forks'].includes(name)))(
+    '%s: without it an agent dies',
+    (name) => {
+      expect(found[name]!.without!.measures!.agentsLost).toBeGreaterThan(0);
+    },
+  );
 
-  // (d) the bomb ends, its neighbour's calls do not notice
-  expect(callsOf(forks!.control, 'bomb')[0]).toMatchObject({ outcome: 'killed', exitCode: 137, feedback: true });
-  expect(outcomes(forks!.control, 'work')).toEqual(['done', 'done']);
+  runs('greedy')('(a) a greedy low-priority call is killed and told, HIGH is not disturbed', () => {
+    const { control } = found.greedy!;
+    expect(outcomes(control, 'high')).toEqual(['done', 'done']);
+    expect(callsOf(control, 'low')[0]).toMatchObject({ outcome: 'killed', exitCode: 137, feedback: true });
+  });
 
-  // (f) what fits is done although a soft limit of that size would have held it up for ever; what cannot is told, in time
-  const [fits, exceeds] = callsOf(ceiling!.control, 'tight');
-  expect(fits).toMatchObject({ outcome: 'done', attempt: 0 });
-  expect(exceeds).toMatchObject({ outcome: 'killed', feedback: true });
-  expect(exceeds!.endMs! - exceeds!.askedMs).toBeLessThan(6000);
+  runs('storm')('(c) after 20 tries no more is charged beside calls than after the first', () => {
+    const { control } = found.storm!;
+    const tries = callsOf(control, 'storm').filter((c) => c.n === 0);
+    expect(tries).toHaveLength(20);
+    expect(besideCalls(control, tries[19]!.askedMs)).toBeLessThan(
+      besideCalls(control, tries[1]!.askedMs) + 8 * 2 ** 20,
+    );
+    expect(outcomes(control, 'calm')).toEqual(Array(20).fill('done'));
+  });
 
-  if (!all) return;
-  expect(callsOf(ceiling!.without!, 'tight')[0]!.outcome).toBe('lost');
-  expect(forks!.without!.measures!.agentsLost).toBeGreaterThan(0);
-  // (c) 20 tries, and no more is charged before the last one than before the second
-  const tries = callsOf(found.storm!.control, 'storm').filter((c) => c.n === 0);
-  expect(tries).toHaveLength(20);
-  const { atMs, nodeBytes } = found.storm!.control.timeline!;
-  const before = (n: number) => Math.min(...nodeBytes.filter((_, i) => Math.abs(atMs[i]! - tries[n]!.askedMs) <= 150));
-  expect(before(19)).toBeLessThan(before(1) + 16 * 2 ** 20);
-  // (e) those who work beside the leak are done; who left it running is told when it is gone
-  expect(outcomes(found.leak!.control, 'other')).toEqual(Array(10).fill('done'));
-  expect(callsOf(found.leak!.control, 'web').some((c) => c.feedback)).toBe(true);
-}, 900_000);
+  runs('forks')('(d) a fork bomb ends, and the calls beside it are done', () => {
+    const { control } = found.forks!;
+    expect(callsOf(control, 'bomb')[0]).toMatchObject({ outcome: 'killed', exitCode: 137, feedback: true });
+    expect(outcomes(control, 'work')).toEqual(['done', 'done']);
+  });
+
+  runs('leak')(
+    '(e) who works beside a leak gets its work done; who left the leak running is told when it is gone',
+    () => {
+      const { control } = found.leak!;
+      expect(outcomes(control, 'other')).toEqual(callsOf(control, 'other').map(() => 'done'));
+      expect(callsOf(control, 'web').some((c) => c.feedback)).toBe(true);
+    },
+  );
+
+  runs('ceiling')(
+    '(f) what fits is done though a soft limit of that size would hold it up for ever; what cannot is told in time',
+    () => {
+      const { control, without } = found.ceiling!;
+      const [fits, exceeds] = callsOf(control, 'tight');
+      expect(fits).toMatchObject({ outcome: 'done', attempt: 0 });
+      expect(exceeds).toMatchObject({ outcome: 'killed', feedback: true });
+      expect(exceeds!.endMs! - exceeds!.askedMs).toBeLessThan(6000);
+      if (without) expect(callsOf(without, 'tight')[0]!.outcome).toBe('lost');
+    },
+  );
+});

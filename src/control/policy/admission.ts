@@ -4,6 +4,7 @@ import { type CommandClass, typicalBytes } from './command.ts';
 import { type Draft, listAgain, modeOf, sayOfCall } from './draft.ts';
 import { type Scope, scopesOf } from './scopes.ts';
 import { agentNeed, type Call, rankOf, rankOfPriority, type Session, type State, sessionBudget } from './state.ts';
+import { matters } from './victims.ts';
 
 /** A `memory:high` hint promises more than a medium call (1 GiB), unknown how much. */
 const HIGH_NEED = 2 * 2 ** 30;
@@ -104,7 +105,7 @@ export function admission(d: Draft): void {
       // it waits for its like only: who ranks lower makes room when it comes to that
       const rank = rankOf(d.state, c, d.now);
       const others = tight?.calls.some(
-        (o) => o.phase !== 'background' && o.rung !== 'killed' && rankOf(d.state, o, d.now) >= rank,
+        (o) => o.phase !== 'background' && o.rung !== 'killed' && rankOf(d.state, o, d.now) >= rank && matters(d, o),
       );
       if (!tight || !others) {
         admit(d, c, waited > 0 ? `let in after ${formatDuration(waited)}` : undefined);

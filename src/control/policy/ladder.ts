@@ -5,7 +5,7 @@ import { type Draft, modeOf, sayOfCall } from './draft.ts';
 import type { PolicyEvent } from './events.ts';
 import { floorOf, levelOf, type Scope, scopesOf } from './scopes.ts';
 import { type Call, rankOf } from './state.ts';
-import { victimOrder, wants } from './victims.ts';
+import { matters, victimOrder, wants } from './victims.ts';
 
 /** Growth below this in spite of a throttle is none, bytes per second. */
 const GROWTH = 1 << 20;
@@ -204,7 +204,7 @@ export function endPauses(d: Draft): void {
   }
   for (const [at, s] of scopes.entries()) {
     const foreground = s.calls.filter((c) => c.phase !== 'background' && c.rung !== 'killed');
-    if (foreground.length === 0 || foreground.some((c) => c.rung === 'none')) continue;
+    if (foreground.length === 0 || foreground.some((c) => c.rung === 'none' && matters(d, c))) continue;
     // a kill on its way will make room: then the right one goes on
     if (s.calls.some((c) => c.rung === 'killed' && d.now - c.rungSince < KILL_SETTLES)) continue;
     // who was paused for the sake of a scope around this one waits for somebody there
@@ -218,7 +218,12 @@ export function endPauses(d: Draft): void {
 function someoneBenefits(d: Draft, s: Scope, victim: Call): boolean {
   const rank = rankOf(d.state, victim, d.now);
   return s.calls.some(
-    (c) => c !== victim && c.rung === 'none' && c.phase !== 'background' && rankOf(d.state, c, d.now) >= rank,
+    (c) =>
+      c !== victim &&
+      c.rung === 'none' &&
+      c.phase !== 'background' &&
+      rankOf(d.state, c, d.now) >= rank &&
+      matters(d, c),
   );
 }
 

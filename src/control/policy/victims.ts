@@ -30,6 +30,18 @@ export function fairShares(d: Draft): Map<string, number> {
   return shares;
 }
 
+/** The end of a call that holds less is of no use to others, bytes. */
+const WORTH = 16 * 2 ** 20;
+/** A call that has just begun may yet become what it is to become, milliseconds. */
+const YOUNG = 3000;
+
+/**
+ * Does anybody get memory by the end of this call, or does it need any that others leave to it? Not of a `sleep 60`, or a shell that
+ * waits for a server: nobody is paused, or waits, for its sake.
+ */
+export const matters = (d: Draft, c: Call): boolean =>
+  c.seen.working >= WORTH || wants(d, c) || (c.need >= WORTH && d.now - c.startedAt < YOUNG);
+
 /** Calls in the order in which they give way. Overages that differ by less than a 32nd of the node count as equal. */
 export function victimOrder(d: Draft, calls: Call[]): Call[] {
   const shares = fairShares(d);

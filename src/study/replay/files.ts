@@ -72,7 +72,8 @@ export class ReplayFiles {
     if (isLive(call)) {
       const script = join(this.dir, `${session}-${n}.sh`);
       // the command itself, for control to see, as agents write it
-      writeFileSync(script, `cd ${quoted(call.cwd)} && ${call.live}`);
+      // on a line of its own: `cd DIR && server &` puts a shell into the background that holds the call's output until the server ends
+      writeFileSync(script, `cd ${quoted(call.cwd)} || exit\n${call.live}`);
       return `call ${n} ${Math.round(call.after)} 0 1 ${hint(call.hint)} @${script}`;
     }
     const words = call.command.split(/\s+/);

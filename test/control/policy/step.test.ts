@@ -196,6 +196,41 @@ test('steady use of nearly everything hurts nobody', () => {
   expect(types(actions)).not.toContain('kill');
 });
 
+test('a leak in the background pays for its neighbours: nobody is paused for the sake of a call that holds nothing', () => {
+  session('web');
+  session('other', 'normal', 'b');
+  start('server', 'web');
+  sample({ server: 1200 });
+  tell({ type: 'call-background', call: 'server' });
+  start('sleep', 'web');
+  for (let i = 0; i < 20; i++) sample({ server: 1200 + 4 * i, sleep: 1 });
+  start('works', 'other');
+  let works = 0;
+  for (let i = 0; i < 40 && state.calls.server?.rung !== 'killed'; i++) {
+    // as far as its ceiling lets it
+    works = Math.min(works + 40, Number(state.calls.works!.applied.max) / MIB);
+    sample({ server: 1280, sleep: 1, works });
+  }
+  expect(said('works').filter((text) => /^(frozen|throttled|killed)/.test(text))).toEqual([]);
+  expect(said('server').at(-1)).toMatch(/^killed: node headroom .*first in the order of victims: low-priority/);
+});
+
+test('a call waits for those whose end makes room, not for one that sleeps', () => {
+  session('s');
+  session('t', 'normal', 'b');
+  start('server', 's');
+  start('sleep', 's');
+  for (let i = 0; i < 20; i++) sample({ server: 1500, sleep: 1 });
+  tell({ type: 'call-background', call: 'server' });
+  const ask = (call: string) =>
+    types(tell({ type: 'call-request', call, session: 't', hint: { memory: 800 * MIB } }, 10));
+  expect(ask('first')).toContain('admit');
+  tell({ type: 'call-end', call: 'first' });
+  start('busy', 's');
+  for (let i = 0; i < 20; i++) sample({ server: 1500, sleep: 1, busy: 60 });
+  expect(ask('second')).toContain('hold');
+});
+
 test('admission: a big call waits, small ones pass, in order, and the wait is bounded', () => {
   session('s');
   session('t', 'normal', 'b');

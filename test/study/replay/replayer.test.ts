@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
@@ -67,6 +67,16 @@ test('what is killed is tried again, smaller for who was told why', async () => 
     [0, 0, 137, true],
     [1, 0, 0, false],
   ]);
+});
+
+test('a command that leaves something in the background is over when its shell is', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'acg-live-'));
+  dirs.push(dir);
+  const live = 'sh -c "sleep 60; :" > /dev/null 2>&1 & echo $! > pid';
+  const { log } = await replay({ calls: [{ after: 0, live, cwd: dir }] });
+  // throws when it does not run any more
+  process.kill(Number(readFileSync(join(dir, 'pid'), 'utf8')), 'SIGKILL');
+  expect(log.calls.map((c) => c.status)).toEqual([0]);
 });
 
 test('files are read into the page cache, CPU time is used', async () => {

@@ -10,6 +10,7 @@ export const config = (more: Record<string, unknown> = {}): Config =>
     ...more,
   });
 
+const MIB = 2 ** 20;
 const TICK = 100;
 /** Bounds are kept to within a tick, a sample and the answer to it. */
 const SLOP = 700;
@@ -54,8 +55,11 @@ export function broken(
         // 2 and 5: only for the sake of someone of its rank or above, and only while memory is short
         const me = state.calls[call]!;
         const others = Object.values(state.calls).filter((o) => o.id !== call && o.phase !== 'held');
-        if (!others.some((o) => rankOf(state, o, now) >= rankOf(state, me, now)))
-          wrong.push(`2: ${call} paused for lower ranks`);
+        const above = others.filter((o) => rankOf(state, o, now) >= rankOf(state, me, now));
+        if (above.length === 0) wrong.push(`2: ${call} paused for lower ranks`);
+        // who holds nothing and has long begun gives nothing back either
+        if (above.every((o) => o.seen.working < MIB && o.seen.rate === 0 && now - o.startedAt > 5000))
+          wrong.push(`3: ${call} paused for who holds nothing`);
         if (!explained.has(`${call} ${a.type}`)) wrong.push(`${call} ${rung} without an explanation`);
         checkShort(a.type, call, state, now);
       } else if (a.type === 'thaw') close(a.call);
