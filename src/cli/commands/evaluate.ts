@@ -30,7 +30,7 @@ const whole = (text: string) => {
 const library = new URL('../../../scenarios/', import.meta.url).pathname;
 
 /** What is run when nothing is named: about 20 minutes on two processors, and no data set. */
-const usual = ['tight-shaped', 'moderate-shaped', 'memory-neighbour', 'workers'];
+const usual = ['tight-shaped', 'pressure', 'density', 'moderate-shaped'];
 const paper = ['paper-tight', 'paper-moderate', 'sound-tight', 'sound-moderate'];
 
 export function addEvaluate(program: Command): void {

@@ -59,6 +59,7 @@ function sessionOf(planned: PlannedSession, o: Observed): RunSession {
     alive,
     completed,
     startMs: planned.replay.startAfter,
+    readyMs: relative(o.t0, log.ready ?? null),
     endMs: log.fin === undefined ? null : (calls.at(-1)?.endMs ?? null),
     calls,
     growthUs: log.growthUs,
@@ -67,14 +68,13 @@ function sessionOf(planned: PlannedSession, o: Observed): RunSession {
 
 function callOf(planned: PlannedSession, call: LoggedCall, t0: number, finished: boolean): RunCall {
   const spec = planned.replay.calls[call.n]!;
-  const relative = (t: number | null) => (t === null ? null : round(t - t0));
   return {
     n: call.n,
     command: isLive(spec) ? spec.live.slice(0, 200) : spec.command,
     attempt: call.attempt,
     askedMs: round(call.asked - t0),
-    startMs: relative(call.start),
-    endMs: relative(call.end),
+    startMs: relative(t0, call.start),
+    endMs: relative(t0, call.end),
     outcome: outcomeOf(call.status, finished),
     exitCode: call.status,
     feedback: call.feedback,
@@ -90,5 +90,7 @@ function outcomeOf(status: number | null, finished: boolean): RunCall['outcome']
   if (status === 137 || status === 143) return 'killed';
   return finished ? 'failed' : 'lost';
 }
+
+const relative = (t0: number, t: number | null) => (t === null ? null : round(t - t0));
 
 const round = (ms: number) => Math.round(ms * 100) / 100;

@@ -73,9 +73,12 @@ function contradictions(scenario: Scenario): string[] {
   return wrong;
 }
 
-/** 16 hex digits that change whenever the scenario does. */
-export const hashOf = (scenario: Scenario): string =>
-  createHash('sha256').update(JSON.stringify(scenario)).digest('hex').slice(0, 16);
+/** 16 hex digits that change whenever what a run of the scenario does changes: not with its words, nor with which runs are made of it. */
+export function hashOf(scenario: Scenario): string {
+  const { title, what, arms, runs, sweep, ...done } = scenario;
+  const text = JSON.stringify({ ...done, swept: sweep?.session });
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
+}
 
 /** The scenario's sessions, replicas and all, with `variant` of the swept one. */
 export async function planSessions(

@@ -183,6 +183,8 @@ export const RunSession = z.object({
   /** Alive, and every call done (or done on a retry) within the time limit. The paper's "survived". */
   completed: z.boolean(),
   startMs: z.number(),
+  /** When its agent was set up: below 0 for those that are there from the beginning. null: it never was. */
+  readyMs: z.number().nullable().default(null),
   /** The end of its last call; null when it did not get there. */
   endMs: z.number().nullable(),
   calls: z.array(RunCall),

@@ -126,6 +126,19 @@ export class Browser implements AsyncDisposable {
     return result.value;
   }
 
+  /** What of the page sticks out of its place: figures' texts outside their frame, and the page itself when it is wider than `width`. */
+  async sticksOut(width: number): Promise<string[]> {
+    const wide = await this.value<number>('document.documentElement.scrollWidth');
+    const cut = await this.value<
+      string[]
+    >(`[...document.querySelectorAll('figure svg')].filter((s) => s.getBoundingClientRect().width > 0).flatMap((s) => {
+      const frame = s.getBoundingClientRect();
+      return [...s.querySelectorAll('text')].filter((t) => { const b = t.getBoundingClientRect(); return b.width > 0 && (b.left < frame.left - 2 || b.right > frame.right + 2 || b.top < frame.top - 2 || b.bottom > frame.bottom + 2); })
+        .map((t) => s.closest('figure').id + ': ' + t.textContent);
+    })`);
+    return [...(wide > width ? [`the page: ${wide} px`] : []), ...cut];
+  }
+
   async mouse(type: 'mouseMoved' | 'mouseWheel', x: number, y: number, deltaY = 0): Promise<void> {
     await this.send('Input.dispatchMouseEvent', { type, x, y, deltaX: 0, deltaY });
   }

@@ -17,6 +17,7 @@ const session = (name: string, priority: RunSession['priority'], calls: RunCall[
     alive: true,
     completed: true,
     startMs: 0,
+    readyMs: -200,
     endMs: 0,
     growthUs: [],
   },

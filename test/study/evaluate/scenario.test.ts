@@ -36,10 +36,12 @@ test('sessions are made as often as the scenario says, each with a tenant of its
   expect((await names(1)).map(([name]) => name)).toEqual(['a-1', 'b']);
 });
 
-test('the hash follows every change', () => {
+test('the hash follows what a run does, not how often or under what it is run', () => {
   const hash = (more: object) => hashOf(checkScenario({ ...written, ...more }, 'x.yaml'));
   expect(hash({})).toBe(hash({}));
   expect(hash({})).not.toBe(hash({ seed: 2 }));
+  expect(hash({})).not.toBe(hash({ node: { memory: '1g' } }));
+  expect(hash({})).toBe(hash({ arms: ['alone'], runs: 3, title: 'another' }));
 });
 
 test('what is wrong is named with its path', () => {

@@ -21,7 +21,7 @@ export interface Experiment {
   /** One, or one for each count of a sweep. */
   tables: Table[];
   goals: Goal[];
-  /** Of a sweep: most sessions with no agent lost in any run and HIGH (where there is one) within 5 % on average. */
+  /** Of a sweep: most sessions at once with no agent lost in any run and HIGH (where there is one) within 5 % on average. */
   densities: { arm: string; sessions: number | null }[];
 }
 
@@ -54,7 +54,9 @@ function densitiesOf(tables: readonly Table[]): Experiment['densities'] {
       const safe = t.safe.find((s) => s.arm === arm);
       const high = t.cells.find((c) => c.arm === arm && c.measure === 'high_over_alone');
       const slow = high !== undefined && high.n > 0 && (high.mean?.value ?? high.values[0]!.value) > 1.05;
-      if (!safe || safe.of === 0 || safe.runs < safe.of || slow) break;
+      // who has to wait until another is gone is not held
+      const waited = t.runs.some((r) => r.arm === arm && r.sessions.some((s) => (s.readyMs ?? 0) > 0));
+      if (!safe || safe.of === 0 || safe.runs < safe.of || slow || waited) break;
       sessions = t.variant;
     }
     return { arm, sessions };
@@ -118,7 +120,7 @@ function goalsPart(goals: readonly Goal[]): string {
 }
 
 function densityPart(e: Experiment): string {
-  return `<h3>Density</h3><p>Most sessions of the swept kind, up to which no run lost an agent and HIGH, where there is one, took at most 1.05 times its time alone on average.</p>${table(
+  return `<h3>Density</h3><p>Most sessions of the swept kind, up to which all were there from the beginning, no run lost an agent and HIGH, where there is one, took at most 1.05 times its time alone on average.</p>${table(
     ['Arm', 'Sessions'],
     e.densities.map((d) => [esc(d.arm), d.sessions === null ? 'not even the fewest' : String(d.sessions)]),
     [false, true],

@@ -136,7 +136,13 @@ test('a report in one file: broken runs shown, nothing from outside, every figur
       ...[2, 4].flatMap((variant) =>
         blocks(
           6,
-          { alone, 'static-peak': { ...base, dies: variant === 4 ? 1 : 0 }, agentcgroup: base },
+          {
+            alone,
+            none: { ...base, dies: variant === 4 ? 1 : 0 },
+            // nobody is lost, but not all are there at once
+            'static-peak': { ...base, ...(variant === 4 && { lateMs: 3000 }) },
+            agentcgroup: base,
+          },
           { scenario: 'sweep', variant },
         ),
       ),
@@ -150,6 +156,7 @@ test('a report in one file: broken runs shown, nothing from outside, every figur
     expect(written.data.experiments.map((e) => e.name)).toEqual(['made', 'sweep']);
     expect(written.data.outdated).toBe(1);
     expect(written.data.experiments[1]!.densities).toEqual([
+      { arm: 'none', sessions: 2 },
       { arm: 'static-peak', sessions: 2 },
       { arm: 'agentcgroup', sessions: 4 },
     ]);

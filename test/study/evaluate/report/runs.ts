@@ -12,6 +12,8 @@ export interface Truth {
   dies?: number;
   overlap?: number;
   broken?: string;
+  /** A LOW agent is set up only so long after the barrier. */
+  lateMs?: number;
 }
 
 export function madeRun(
@@ -89,6 +91,7 @@ export function madeRun(
         tenant: 'low-1',
         priority: 'low',
         role: 'low',
+        readyMs: truth.lateMs ?? -200,
         alive: !died,
         completed: !died,
         startMs: 0,
