@@ -12,6 +12,7 @@ interface Options {
   seed?: number;
   lab?: boolean;
   here?: boolean;
+  kernel: string;
   realClock?: boolean;
   jobs?: number;
   out: string;
@@ -45,6 +46,7 @@ export function addEvaluate(program: Command): void {
     .option('--seed <n>', 'draws the order of the arms and what is random in a scenario', whole)
     .option('--lab', 'in a microVM with a stock Debian kernel (the default)')
     .option('--here', "on this machine's own kernel: root, cgroup v2, nothing else running")
+    .option('--kernel <name>', "the lab's kernel: stock, memcg-bpf (the arm paper needs it), or an image", 'stock')
     .option('--real-clock', "the lab's clock follows this machine's instead of counting instructions")
     .option('--jobs <n>', "guests at once (default: one for each of this machine's CPUs, four at most)", whole)
     .option('--out <dir>', 'where runs and report go; a folder with runs in it is continued', 'evaluation')
@@ -62,6 +64,7 @@ not made again, so an experiment that was interrupted goes on, and one can be ex
 Examples:
   agentcgroup evaluate tight-shaped --out tight
   agentcgroup evaluate tight-shaped --arms alone,none,agentcgroup-cgroup --runs 5 --out quick
+  agentcgroup evaluate tight-shaped --arms alone,none,paper --kernel memcg-bpf --out paper-policy
   agentcgroup evaluate ./my-scenario.yaml --here --out mine
   agentcgroup evaluate --paper --dataset experiments --out paper`;
     })
@@ -86,6 +89,7 @@ Examples:
         seed: options.seed,
         out,
         where: options.here ? 'here' : 'lab',
+        kernel: options.kernel,
         deterministic: !options.realClock && !options.here,
         // with the machine's own clock, guests side by side would slow each other down
         jobs: options.jobs || (options.realClock ? 1 : Math.min(4, availableParallelism())),

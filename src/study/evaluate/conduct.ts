@@ -16,6 +16,8 @@ export interface ExperimentOptions extends PlanOptions {
   where: 'lab' | 'here';
   /** Guests at once. */
   jobs: number;
+  /** The lab's kernel: `stock`, `memcg-bpf`, or the path of an image. */
+  kernel?: string | undefined;
   /** The guest's clock counts instructions. */
   deterministic: boolean;
   datasetDir: string | null;

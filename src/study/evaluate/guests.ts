@@ -126,6 +126,7 @@ async function boot(
   const lab: LabOptions = {
     argv: withResident(programsOf(runs), [...options.workerCommand, SHARE_PATH]),
     memoryBytes: Math.max(...used.map((s) => s.node.memory)) + GUEST_EXTRA_BYTES,
+    kernel: options.kernel,
     cpus,
     swapBytes: swap,
     deterministic,

@@ -9,6 +9,7 @@ import { memoryLow } from './memory-low.ts';
 import { memoryMax } from './memory-max.ts';
 import { none } from './none.ts';
 import { oomd } from './oomd.ts';
+import { paper } from './paper.ts';
 import { staticPeak } from './static-peak.ts';
 import { systemdOomd } from './systemd-oomd.ts';
 
@@ -26,6 +27,7 @@ export const arms: readonly Arm[] = [
   systemdOomd,
   agentcgroupCgroup,
   agentcgroupSchedExt,
+  paper,
 ];
 
 /** Throws ACG_USAGE for a name that no arm has. */
