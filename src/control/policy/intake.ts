@@ -27,27 +27,35 @@ const RATE_WINDOW = { files: 250, governed: 150 } as const;
 /** What is needed can exceed a ceiling that is in force by no more than this, bytes. */
 const UNWRITTEN = 4 * 2 ** 20;
 
+/** What refaults are counted in, bytes. */
+const PAGE = 4096;
+
 /** The reading that follows `seen`. */
 function look({ state, now }: Draft, seen: Seen, u: Usage): Seen {
   const inactiveFile = Math.min(u.inactiveFile ?? 0, u.current);
   const working = u.current - inactiveFile;
   const dt = now - seen.at;
-  let { rate } = seen;
+  const refaults = u.refaults ?? seen.refaults;
+  let { rate, thrash } = seen;
   if (dt > 0) {
     const fresh = Math.max(0, ((working - seen.working) * 1000) / dt);
     // a rise counts at once, a fall is smoothed: growth in steps is still growth
     const keep = Math.exp(-dt / RATE_WINDOW[state.governed ? 'governed' : 'files']);
     rate = fresh >= rate ? fresh : rate * keep + fresh * (1 - keep);
     if (rate < 1024) rate = 0;
+    // not at once: what was reclaimed a moment ago may come back in one piece
+    thrash = thrash * keep + (((refaults - seen.refaults) * PAGE * 1000) / dt) * (1 - keep);
+    if (thrash < 1024) thrash = 0;
   }
   return {
     current: u.current,
     anon: u.anon ?? working,
     inactiveFile,
     swap: u.swap ?? 0,
-    refaults: u.refaults ?? seen.refaults,
+    refaults,
     working,
     rate,
+    thrash,
     at: now,
   };
 }

@@ -318,7 +318,11 @@ export function killTheFirst(d: Draft): void {
     }
     if (!victim) continue;
     const alone = starving.length === 1 && starving[0] === victim;
-    const forWhom = alone ? 'it needs more' : `${starving.length} calls need more`;
+    const forWhom = alone
+      ? 'it needs more'
+      : starving.length === 1
+        ? 'another call needs more'
+        : `${starving.length} calls need more`;
     kill(
       d,
       victim,

@@ -16,6 +16,8 @@ export interface Seen {
   readonly working: number;
   /** growth of `working`, bytes per second, smoothed, never negative */
   readonly rate: number;
+  /** what comes back after it was reclaimed though in use, bytes per second, smoothed like `rate` */
+  readonly thrash: number;
   readonly at: number;
 }
 
@@ -146,6 +148,7 @@ export const nothingSeen = (at: number): Seen => ({
   refaults: 0,
   working: 0,
   rate: 0,
+  thrash: 0,
   at,
 });
 export const nothingApplied = (): Applied => ({ min: 0, low: 0, high: 'max', max: 'max' });

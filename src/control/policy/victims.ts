@@ -69,11 +69,13 @@ const NEAR_PART = 1 / 32;
 const RECENT = 1000;
 
 /**
- * Does the call want more memory now? It grows, or it has just run into its soft ceiling with what it needs. A ceiling that
- * only its page cache has reached is no want (the kernel recycles that), and being near one is none either.
+ * Does the call want more memory now? It grows; or what it needs is taken from it as fast as it comes back, so that it stands
+ * still without growing, at a ceiling of its own or of its parents; or it has just run into its soft ceiling with what it needs.
+ * A ceiling that only its page cache has reached is no want (the kernel recycles that), and being near one is none either.
  */
 export const wants = (d: Draft, c: Call): boolean =>
   c.seen.rate > GROWTH ||
+  c.seen.thrash > GROWTH ||
   (c.breachedAt !== null &&
     d.now - c.breachedAt <= RECENT &&
     c.applied.high !== 'max' &&

@@ -181,6 +181,30 @@ test('a starved high-priority call has the low-priority one killed, as a whole a
   expect(said('l1').at(-1)).toMatch(/^killed: node headroom/);
 });
 
+test('a call whose memory is taken as fast as it comes back stands still without growing: it does not stay so', () => {
+  begin({ session: { budget: '700m' } });
+  session('s');
+  start('c', 's');
+  for (const mib of [150, 300, 450, 550]) sample({ c: mib });
+  let refaults = 0;
+  const stand = (pages: number, rounds: number) => {
+    for (let i = 0; i < rounds && state.calls.c!.rung !== 'killed'; i++) {
+      refaults += pages;
+      const current = 560 * MIB;
+      tell({ type: 'samples', calls: [{ call: 'c', current, anon: current, swap: 40 * MIB, refaults }] }, 250);
+    }
+  };
+  // what was taken once comes back, and that is all
+  stand(0, 8);
+  stand(2000, 1);
+  stand(0, 20);
+  expect(state.calls.c!.rung).toBe('none');
+  // 8 MiB a second, on and on
+  stand(512, 12);
+  expect(state.calls.c!.rung).toBe('killed');
+  expect(said('c').at(-1)).toMatch(/session s headroom .* below 32 MiB for 2\.\d s, it needs more/);
+});
+
 test('steady use of nearly everything hurts nobody', () => {
   session('s');
   session('t', 'normal', 'b');
