@@ -14,7 +14,7 @@ const SETTLE = 3000;
 /** What the next call of an agent may need, as long as nobody knows: 95 of 100 recorded commands took less. Bytes. */
 const NEXT = 128 * 2 ** 20;
 
-/** See wantedOf. */
+/** See evenPart. */
 const PART = 1.25;
 
 /** Classes that never wait, whatever else: a person is reading their output, so to speak. */
@@ -33,18 +33,21 @@ export function needOf(state: State, call: Call): number {
 const isSmall = (state: State, c: Call): boolean =>
   c.need <= state.config.admission.small || (instant.has(c.class) && c.hint.memory === undefined);
 
-/**
- * What a call counts as in a scope. Who declares nothing is not held for wanting more than an even part of what agents leave, and
- * a quarter: what is typical of a command is a guess, and the ladder is there when all guesses come true at once.
- */
-function wantedOf(d: Draft, s: Scope, c: Call): number {
-  if (c.hint.memory !== undefined) return c.need;
+/** An even part of what agents leave, and a quarter: bytes. */
+function evenPart(d: Draft, s: Scope, c: Call): number {
   let left = s.limit;
   for (const x of s.sessions) left -= agentNeed(x, d.now);
   const waiting = d.calls.filter((o) => o.phase === 'held' && s.sessions.some((x) => x.id === o.session));
   const sharers = waiting.length + s.calls.filter((o) => o.phase !== 'background').length + soonOf(d, s, c).length;
-  return Math.min(c.need, (PART * Math.max(0, left)) / Math.max(1, sharers));
+  return (PART * Math.max(0, left)) / Math.max(1, sharers);
 }
+
+/**
+ * What a call waits for in a scope: what it declares. Who declares nothing is not held for wanting more than an even part: what is
+ * typical of a command is a guess, and the ladder is there when all guesses come true at once.
+ */
+const wantedOf = (d: Draft, s: Scope, c: Call): number =>
+  c.hint.memory === undefined ? Math.min(c.need, evenPart(d, s, c)) : c.need;
 
 /**
  * Sessions that rank above a call and have just now no call of their own: the next one is to find room. Nobody waits longer than a
@@ -62,11 +65,14 @@ function soonOf(d: Draft, s: Scope, c: Call): Session[] {
   );
 }
 
-/** Headroom less what young calls have been let in for and do not use yet, and less the critical mark. */
+/**
+ * Headroom less what young calls have been let in for and do not use yet, and less the critical mark. For others a call never counts as
+ * more than an even part, whatever it declares.
+ */
 function available(d: Draft, s: Scope, of: Call): number {
   let promised = soonOf(d, s, of).length * Math.min(NEXT, wantedOf(d, s, of));
   for (const c of s.calls)
-    if (d.now - c.startedAt < SETTLE) promised += Math.max(0, wantedOf(d, s, c) - c.seen.working);
+    if (d.now - c.startedAt < SETTLE) promised += Math.max(0, Math.min(c.need, evenPart(d, s, c)) - c.seen.working);
   return s.headroom - s.critical - promised;
 }
 
@@ -85,7 +91,17 @@ export function admission(d: Draft): void {
   if (held.length === 0) return;
   const { config } = d.state;
   const queue = held.toSorted((a, b) => rankOf(d.state, b, d.now) - rankOf(d.state, a, d.now) || a.number - b.number);
+  // those behind one that waits wait too, lest a stream of smaller ones passes it for ever; but who declares more than an even part
+  // holds up only its own tenant
   const blocked = new Set<string>();
+  const block = (scopes: Scope[], c: Call) => {
+    for (const s of scopes) {
+      const own = ownKey(s, c);
+      blocked.add(blocked.has(own) || c.need > evenPart(d, s, c) ? own : s.key);
+    }
+  };
+  const ownKey = (s: Scope, c: Call) => `${s.key} of ${c.tenant}`;
+  const isBlocked = (s: Scope, c: Call) => blocked.has(s.key) || blocked.has(ownKey(s, c));
   for (const c of queue) {
     const waited = d.now - c.requestedAt;
     const ofSession = d.present.filter((r) => r.session === c.session).length;
@@ -101,7 +117,7 @@ export function admission(d: Draft): void {
       admit(d, c, undefined);
     } else {
       const scopes = scopesOf(d).filter((s) => s.sessions.some((x) => x.id === c.session));
-      const tight = scopes.find((s) => blocked.has(s.key) || available(d, s, c) < wantedOf(d, s, c));
+      const tight = scopes.find((s) => isBlocked(s, c) || available(d, s, c) < wantedOf(d, s, c));
       // it waits for its like only: who ranks lower makes room when it comes to that
       const rank = rankOf(d.state, c, d.now);
       const others = tight?.calls.some(
@@ -122,11 +138,8 @@ export function admission(d: Draft): void {
         c.held = true;
         d.actions.push({ type: 'hold', call: c.id, until: d.now + config.admission.maxWait });
         sayOfCall(d, 'admission', c, `held: ${shortage(d, tight, c)}`);
-        for (const s of scopes) blocked.add(s.key);
-      } else {
-        // those behind it wait too, lest a stream of smaller ones passes it for ever
-        for (const s of scopes) blocked.add(s.key);
-      }
+        block(scopes, c);
+      } else block(scopes, c);
     }
   }
 }

@@ -273,6 +273,25 @@ test('admission: a big call waits, small ones pass, in order, and the wait is bo
   expect(said('npm').at(-1)).toMatch(/^let in after 21 s, the longest wait/);
 });
 
+test('admission: what an agent declares keeps nobody of another tenant waiting', () => {
+  session('s');
+  session('t', 'normal', 'b');
+  start('big', 's');
+  for (let i = 0; i < 16; i++) sample({ big: 1000 });
+  const ask = (call: string, session: string, hint: string) =>
+    types(tell({ type: 'call-request', call, session, class: 'pytest', hint: parseHint(hint).hint }, 10));
+  // held itself, and what comes behind it of its tenant
+  expect(ask('greedy', 's', 'memory:900g')).toContain('hold');
+  expect(ask('mine', 's', 'memory:300m')).toContain('hold');
+  expect(ask('yours', 't', '')).toContain('admit');
+  // nor once it is in: it counts for no more than an even part
+  begin();
+  session('s');
+  session('t', 'normal', 'b');
+  expect(ask('greedy', 's', 'memory:900g')).toContain('admit');
+  expect(ask('yours', 't', '')).toContain('admit');
+});
+
 test('admission: the end of a call lets the first in line in', () => {
   session('s');
   start('big', 's');
@@ -432,6 +451,9 @@ test('nothing an agent can say in a hint raises its share, its rank or its ceili
           share: fairShares(draft).get('mine')!,
           rank: rankOf(state, c, now),
           max: Number(c.applied.max),
+          low: c.applied.low,
+          // how many give way before it does
+          place: victimOrder(draft, draft.present).findIndex((x) => x.id === 'mine'),
           pids: c.pidsMax,
           cpu: weight.cpu,
           io: weight.io,
@@ -443,6 +465,8 @@ test('nothing an agent can say in a hint raises its share, its rank or its ceili
         hinted.share <= without.share &&
         hinted.rank <= without.rank &&
         hinted.max <= without.max &&
+        hinted.low <= without.low &&
+        hinted.place <= without.place &&
         hinted.pids <= state.config.call.pidsMax &&
         hinted.cpu <= without.cpu &&
         hinted.io <= without.io
