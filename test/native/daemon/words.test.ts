@@ -1,10 +1,13 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { CallRecord } from '../../../src/model/index.ts';
 import { cannotRun, cgroup2Mount } from '../scratch.ts';
 import { TestDaemon } from './harness.ts';
+
+const CLI = resolve(import.meta.dirname, '../../../bin/agentcgroup.js');
 
 /** An agent that runs commands, each with an environment and a pipe as descriptor 3, and prints what came of them. */
 const AGENT = `
@@ -54,6 +57,33 @@ describe.skipIf(cannotRun)(`words both ways${cannotRun ? ` (${cannotRun})` : ''}
     expect(errors[1]).toBe(errors[0]);
     expect(errors[2]).toContain('not understood: "`touch ');
     expect(calls.map((c) => c.hint ?? {})).toEqual([{}, {}, { pids: 64 }, { memory: 64 * 2 ** 20, durationMs: 5000 }]);
+  });
+
+  test('explain tells a person in order what was declared, decided and said', async () => {
+    await using daemon = await TestDaemon.start(cgroup2Mount()!, [
+      '--config',
+      configured('call: { timeLimit: 300ms }'),
+    ]);
+    const explain = (call: string): string[] => {
+      const args = ['explain', call, '--run-dir', daemon.paths.runDir, '--trace-dir', daemon.paths.traceDir];
+      const { status, stdout, stderr } = spawnSync(process.execPath, [CLI, ...args], { encoding: 'utf8' });
+      expect(status, stderr).toBe(0);
+      return stdout
+        .trim()
+        .split('\n')
+        .map((line) => line.trim());
+    };
+    const { came } = run(daemon, [['sleep 60', { AGENT_RESOURCE_HINT: 'memory:64m,cpu:many' }]]);
+    expect(came.map((c) => c.status)).toEqual([137]);
+    // the line of figures has what this machine counts: memory, if its controller is on version 2
+    expect(explain('words.1').filter((line) => !/^(peak|held) /.test(line))).toEqual([
+      'words.1 in session words of tenant default: sleep 60',
+      '+0 ms  the agent declared memory 64 MiB',
+      expect.stringMatching(/^\+0 ms {2}ignored in the hint: .*"many"/),
+      expect.stringMatching(/^\+\d+ ms {2}killed: ran for \d+ ms, limit 300 ms$/),
+      expect.stringMatching(/^\+\d+ ms {2}killed at its time limit after \d+ ms$/),
+      expect.stringMatching(/^the agent was told: This command was stopped at its time limit of 300 ms/),
+    ]);
   });
 
   test('down: a line for the model on stderr, the same as JSON there or on a descriptor of its own', async () => {
