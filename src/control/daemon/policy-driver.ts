@@ -5,6 +5,7 @@ import {
   callGrowth,
   type Explanation,
   guardBudget,
+  guardRest,
   initialState,
   KILL_MARGIN,
   type KillReason,
@@ -161,8 +162,8 @@ export class PolicyDriver {
     if (now < this.#guardRests) return;
     const budget = guardBudget(this.#state, now - (this.#guardSince ?? now));
     if (!budget && this.#guardSince !== undefined) {
-      // those it stopped get on for as long as after any other pause
-      this.#guardRests = now + this.#state.config.ladder.rest;
+      // those it stopped get on for as long as after any other pause, and then until it is seen who starves all the same
+      this.#guardRests = now + guardRest(this.#state);
       this.#guardSince = undefined;
     }
     this.growth.guard(budget, Number(this.#hands.root.id));

@@ -93,3 +93,9 @@ export function guardBudget(state: State, stoppedMs: number): GuardBudget | unde
   const cache = node ? node.current - node.working : 0;
   return { limit: capacity - reserve + cache, low, clear: low * 1.25 };
 }
+
+/**
+ * Once it has given way, the guard does not come back for so long, milliseconds: a rest, and the time after which who starves is seen to.
+ * Whom it stops again before cannot be told from one who needs nothing.
+ */
+export const guardRest = ({ config: { ladder } }: State): number => ladder.rest + ladder.killAfter;

@@ -4,7 +4,15 @@ export { type CommandClass, commandClass, typicalBytes, unwrapCommand } from './
 export type { PolicyEvent, Usage } from './events.ts';
 export { explainCall } from './explain.ts';
 export { type FeedbackFacts, type FeedbackThresholds, feedbackFor, feedbackText } from './feedback.ts';
-export { callGrowth, type GrowthBudget, type GuardBudget, guardBudget, sessionGrowth, tenantGrowth } from './growth.ts';
+export {
+  callGrowth,
+  type GrowthBudget,
+  type GuardBudget,
+  guardBudget,
+  guardRest,
+  sessionGrowth,
+  tenantGrowth,
+} from './growth.ts';
 export { HINT_VARIABLE, type Hint, hintOf, hintRecord, type ParsedHint, parseHint, sanitise } from './hint.ts';
 export { pausesOf } from './ladder.ts';
 export { type Call, initialState, isRestless, marks, rankOf, type Session, type State, type Tenant } from './state.ts';

@@ -6,6 +6,7 @@ import {
   commandClass,
   type Explanation,
   guardBudget,
+  guardRest,
   initialState,
   isRestless,
   KILL_MARGIN,
@@ -127,7 +128,7 @@ export class PolicyControl implements Control {
     if (event.type !== 'samples' || now < this.#guardRests) return;
     this.#guardSince = memory.guard?.tripped ? (this.#guardSince ?? now) : undefined;
     const guard = guardBudget(this.state, now - (this.#guardSince ?? now));
-    if (!guard && this.#guardSince !== undefined) this.#guardRests = now + this.state.config.ladder.rest;
+    if (!guard && this.#guardSince !== undefined) this.#guardRests = now + guardRest(this.state);
     memory.guard = guard && { ...guard, tripped: memory.guard?.tripped ?? false };
   }
 
