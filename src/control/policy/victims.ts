@@ -61,6 +61,11 @@ export function victimOrder(d: Draft, calls: Call[]): Call[] {
 
 /** Growth below this is not worth a pause, bytes per second. */
 const GROWTH = 1 << 20;
+/**
+ * What is read back faster than this was taken from what a call works with, bytes per second: a thousand faults, which on a fast disk
+ * are a tenth of its time, on a slow one all of it.
+ */
+const THRASH = 4 << 20;
 /** A call waits for memory when what it needs came this near to its soft ceiling, bytes or part of the ceiling. */
 const NEAR = 1 << 20;
 const NEAR_PART = 1 / 32;
@@ -75,7 +80,7 @@ const RECENT = 1000;
  */
 export const wants = (d: Draft, c: Call): boolean =>
   c.seen.rate > GROWTH ||
-  c.seen.thrash > GROWTH ||
+  c.seen.thrash > THRASH ||
   (c.breachedAt !== null &&
     d.now - c.breachedAt <= RECENT &&
     c.applied.high !== 'max' &&

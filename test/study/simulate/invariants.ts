@@ -57,8 +57,9 @@ export function broken(
         const others = Object.values(state.calls).filter((o) => o.id !== call && o.phase !== 'held');
         const above = others.filter((o) => rankOf(state, o, now) >= rankOf(state, me, now));
         if (above.length === 0) wrong.push(`2: ${call} paused for lower ranks`);
-        // who holds nothing and has long begun gives nothing back either
-        if (above.every((o) => o.seen.working < MIB && o.seen.rate === 0 && now - o.startedAt > 5000))
+        // who holds nothing and has long begun gives nothing back either; whose pages come back from swap is about to hold something
+        const idle = ({ seen }: (typeof above)[number]) => seen.working < MIB && seen.rate === 0 && seen.thrash === 0;
+        if (above.every((o) => idle(o) && now - o.startedAt > 5000))
           wrong.push(`3: ${call} paused for who holds nothing`);
         if (!explained.has(`${call} ${a.type}`)) wrong.push(`${call} ${rung} without an explanation`);
         checkShort(a.type, call, state, now);
