@@ -478,6 +478,19 @@ test('nothing an agent can say in a hint raises its share, its rank or its ceili
   );
 });
 
+test('nothing a session asks for is above what its tenant has: priority, budget, the need of its calls', () => {
+  begin({ tenants: { b: { priority: 'normal', budget: '800m' } }, session: { budget: '500m' } });
+  const ask = (id: string, more: { priority?: 'high' | 'low'; budget?: number }) => {
+    tell({ type: 'session-start', session: id, tenant: 'b', ...more });
+    tell({ type: 'samples', agents: [{ session: id, current: 50 * MIB }] }, 250);
+    start(`${id}.1`, id, parseHint('memory:900g').hint);
+    const { priority, sessionApplied } = state.sessions[id]!;
+    return [priority, Number(sessionApplied.max) / MIB, state.calls[`${id}.1`]!.need / MIB];
+  };
+  expect(ask('more', { priority: 'high', budget: 2000 * MIB })).toEqual(['normal', 500, 500]);
+  expect(ask('less', { priority: 'low', budget: 200 * MIB })).toEqual(['low', 200, 200]);
+});
+
 test('events about what is not known are ignored', () => {
   for (const event of [
     { type: 'call-end', call: 'x' },
