@@ -74,7 +74,7 @@ function completion(sessions: readonly RunSession[]): number | null {
 }
 
 function longestPause(sessions: readonly RunSession[]): number | null {
-  const pauses = sessions.flatMap((s) => s.calls.flatMap((c) => pausesOf(c).map(([from, to]) => to - from)));
+  const pauses = sessions.flatMap((s) => [kept(s), ...s.calls.flatMap(pausesOf)].map(([from, to]) => to - from));
   return sessions.length === 0 ? null : Math.max(0, ...pauses);
 }
 
@@ -83,22 +83,29 @@ function pausesOf(call: RunSession['calls'][number]): Interval[] {
   return [[call.askedMs, call.startMs ?? call.endMs ?? call.askedMs], ...call.pausesMs];
 }
 
+/** The time in which a session was not let start at all: it waited for another to be gone. */
+function kept({ startMs, readyMs }: RunSession): Interval {
+  return [startMs, Math.max(startMs, readyMs ?? startMs)];
+}
+
 /**
- * Of the time in which HIGH ran a call while a LOW ran one or wanted to (asked, held, paused), the part in which that LOW really
- * ran: not before its first instruction, and not in a pause.
+ * Of the time in which HIGH ran a call while a LOW ran one or wanted to (asked, held, paused, not even let start), the part in which
+ * that LOW really ran: not before its first instruction, and not in a pause.
  */
 export function overlap(high: readonly RunSession[], low: readonly RunSession[]): number | null {
   const highRuns = union(
     high.flatMap((s) => s.calls.map((c): Interval => [c.startMs ?? c.askedMs, c.endMs ?? c.askedMs])),
   );
   let [could, did] = [0, 0];
-  for (const session of low)
+  for (const session of low) {
+    could += common(highRuns, [kept(session)]);
     for (const call of session.calls) {
       const wanted: Interval = [call.askedMs, call.endMs ?? call.startMs ?? call.askedMs];
       const both = common(highRuns, [wanted]);
       could += both;
       did += both - common(highRuns, union(pausesOf(call)));
     }
+  }
   return could > 0 ? did / could : null;
 }
 

@@ -35,6 +35,9 @@ test('overlap is the part of the time beside HIGH in which LOW really ran, waiti
   expect(overlap(high, low(call(0, 0, 300, [[90, 250]])))).toBeCloseTo(1 - 60 / 200);
   // never wanted to run beside it
   expect(overlap(high, low(call(120, 120, 180)))).toBeNull();
+  // not even let start until HIGH's second call: the first one's 100 ms it wanted, and had none of them
+  const late = low(call(200, 200, 300)).map((s) => ({ ...s, readyMs: 190 }));
+  expect(overlap(high, late)).toBeCloseTo(1 / 2);
 });
 
 test('where all have the same priority nobody is HIGH', () => {
