@@ -131,10 +131,10 @@ function addRoutes(app: FastifyInstance, { engine, health, reconfigure, metrics 
     agentCallId: AgentId.optional(),
   });
   routes.get('/v1/calls', { schema: { querystring: CallQuery, response: { 200: z.array(CallStatus) } } }, (request) =>
-    engine.callStatuses(request.query),
+    engine.statuses.list(request.query),
   );
   routes.get('/v1/calls/:call', { schema: { params: CallPath, response: { 200: CallStatus } } }, (request) =>
-    engine.callStatus(request.params.call),
+    engine.statuses.of(request.params.call),
   );
   routes.post(
     '/v1/calls/:call/kill',
@@ -153,13 +153,13 @@ function addRoutes(app: FastifyInstance, { engine, health, reconfigure, metrics 
       reply.raw.once('close', () => gone.abort());
       reply.status(201);
       const { pid } = peer(request.raw.socket);
-      return await engine.openByData(request.params.session, request.body, pid, gone.signal);
+      return await engine.byData.open(request.params.session, request.body, pid, gone.signal);
     },
   );
   routes.post(
     '/v1/calls/:call/end',
     { schema: { params: CallPath, body: CallEnd, response: { 200: CallStatus } } },
-    (request) => engine.endCall(request.params.call, request.body),
+    (request) => engine.byData.end(request.params.call, request.body),
   );
   routes.post(
     '/v1/sessions/:session/expected',

@@ -1,9 +1,7 @@
-import { AcgError, type CallRecord, type Feedback, redactCommand } from '../../model/index.ts';
+import { type CallRecord, type Feedback, redactCommand } from '../../model/index.ts';
 import { CgroupFileError } from '../cgroup/index.ts';
 import type { Ended } from '../intercept/index.ts';
-import { signalNumber } from '../native/index.ts';
-import { commandClass, feedbackFor, feedbackText, hintOf, hintRecord, type KillReason } from '../policy/index.ts';
-import type { Asked } from './asked.ts';
+import { commandClass, hintOf, hintRecord, type KillReason } from '../policy/index.ts';
 import { Call, type Controllers, createCallCgroup } from './call.ts';
 import type { KeptCall } from './kept.ts';
 import type { PolicyDriver } from './policy-driver.ts';
@@ -11,14 +9,11 @@ import { decodeWaitStatus, onGone } from './processes.ts';
 import { delegate, type Session } from './session.ts';
 import type { TraceStore } from './trace-store.ts';
 import { measured, policyUsage, readUsage } from './usage.ts';
+import { WaitingCalls } from './waiting-calls.ts';
+import { feedbackOn, tellLater, wordsTo } from './words.ts';
 
 /** A throttled call moves memory.events with every batch of pages: the policy hears of it no more often than this. */
 const BREACH_EVERY_MS = 20;
-/** The tool of the shells that the agent's model asked for. */
-const MODELS_SHELL: Asked['tool'] = 'Bash';
-/** Background calls that a session still has to be told about, at most. */
-const MAX_UNTOLD = 8;
-const KILLS: ReadonlySet<Feedback['kind']> = new Set(['oom', 'ceiling', 'pids', 'time']);
 /** Killed processes are given so long to be gone before what is left of a call counts as running in the background. */
 const DYING_MS = 5000;
 /** What is known of a call before it begins, whichever way it came. */
@@ -35,21 +30,14 @@ export interface Beginning {
   holder: KeptCall['shim'] | undefined;
 }
 
-/** A call that has asked to start and has no answer yet. */
-interface Waiting {
-  session: Session;
-  explanations: { t: number; text: string }[];
-  start(): void;
-  refuse(error: AcgError): void;
-}
-
 /** What becomes of calls, from the question whether they may start to the removal of their cgroups. */
 export class CallLifecycle {
   readonly #controllers: Controllers;
   readonly #policy: PolicyDriver;
   readonly #traces: TraceStore;
   readonly #report: (error: unknown, doing: string) => void;
-  readonly #waiting = new Map<string, Waiting>();
+  /** Calls that have asked to start and have no answer yet. */
+  readonly waiting: WaitingCalls;
   /** Called before a record is taken: what the kernel has told and nobody has heard yet. */
   beforeRecord: () => void = () => {};
   /** Calls that ended since this daemon started, by who ended them; `done`: they themselves. */
@@ -63,31 +51,9 @@ export class CallLifecycle {
   ) {
     this.#controllers = controllers;
     this.#policy = policy;
+    this.waiting = new WaitingCalls(policy);
     this.#traces = traces;
     this.#report = report;
-  }
-
-  /** The policy lets a waiting call in. */
-  admit(call: string): void {
-    this.#waiting.get(call)?.start();
-  }
-
-  /** The policy turns a waiting call away. */
-  refuse(call: string, text: string): void {
-    this.#waiting.get(call)?.refuse(new AcgError('ACG_LIMIT', text));
-  }
-
-  /** No call of this session starts any more. */
-  refuseAll(session: Session): void {
-    for (const waiting of this.#waiting.values())
-      if (waiting.session === session) waiting.refuse(new AcgError('ACG_NO_SESSION', `${session.id} is ending`));
-  }
-
-  /** Why something was decided about a call that still waits. False when it does not wait. */
-  explain(call: string, explanation: { t: number; text: string }): boolean {
-    const waiting = this.#waiting.get(call);
-    waiting?.explanations.push(explanation);
-    return waiting !== undefined;
   }
 
   /** What every way in has in common: the record is begun, the hint read, the policy asked, the cgroup made. */
@@ -112,57 +78,20 @@ export class CallLifecycle {
       shim: holder,
       background: false,
     });
-    const call = await this.#admitted(session, kept, signal, () =>
-      this.#policy.send({
-        type: 'call-request',
-        call: kept.call,
-        session: session.id,
-        hint,
-        class: commandClass(command),
-      }),
-    );
+    const request = {
+      type: 'call-request',
+      call: kept.call,
+      session: session.id,
+      hint,
+      class: commandClass(command),
+    } as const;
+    const call = await this.waiting.ask(session, request, (waitedMs) => this.start(session, kept, waitedMs), signal);
     // off the way of the answer: the first breach is not due for a while, and the next call neither
     setImmediate(() => {
       this.watch(session, call);
       this.prepare(session);
     });
     return call;
-  }
-
-  /** Asks the policy and makes the call when it is let in. */
-  #admitted(session: Session, kept: KeptCall, signal: AbortSignal, ask: () => void): Promise<Call> {
-    const { promise, resolve, reject } = Promise.withResolvers<Call>();
-    const asked = performance.now();
-    const settle = (outcome: () => void) => {
-      if (!this.#waiting.delete(kept.call)) return;
-      signal.removeEventListener('abort', takeBack);
-      outcome();
-    };
-    const takeBack = () =>
-      settle(() => {
-        this.#policy.send({ type: 'call-cancel', call: kept.call });
-        reject(new AcgError('ACG_NO_CALL', `${kept.call} was given up while it waited`));
-      });
-    const explanations: Waiting['explanations'] = [];
-    this.#waiting.set(kept.call, {
-      session,
-      explanations,
-      refuse: (error) => settle(() => reject(error)),
-      start: () =>
-        settle(() => {
-          try {
-            const call = this.start(session, kept, performance.now() - asked);
-            call.explanations.push(...explanations);
-            resolve(call);
-          } catch (error) {
-            this.#policy.send({ type: 'call-end', call: kept.call });
-            reject(error);
-          }
-        }),
-    });
-    ask();
-    if (this.#waiting.has(kept.call)) signal.addEventListener('abort', takeBack);
-    return promise;
   }
 
   /** Has the cgroup of the session's next call ready. */
@@ -271,63 +200,15 @@ export class CallLifecycle {
   ended(session: Session, call: Call, ended: Ended): string {
     const { exitCode, signal } = decodeWaitStatus(ended.status);
     const feedback = this.shellEnded(session, call, exitCode, signal);
-    // the model reads what its own calls say, not the agent's start-up shells and hooks
-    const untold = call.kept.tool === MODELS_SHELL ? session.untold.splice(0) : [];
-    const told = feedback ? [...untold, feedback] : untold;
-    const json = call.kept.feedbackAs === 'json';
-    return told.map((f) => (json ? `${JSON.stringify({ agentcgroup: f })}\n` : feedbackText(f))).join('');
-  }
-
-  /** What was killed in the background has nobody to tell: its session's next call does. */
-  #tellLater(session: Session, call: Call): void {
-    if (call.killedBy === undefined && call.oomKills() === 0) return;
-    // told already, when its shell ended
-    if (call.feedback && KILLS.has(call.feedback.kind)) return;
-    call.feedback = this.#feedback(call, true);
-    if (call.feedback) session.untold = [...session.untold, call.feedback].slice(-MAX_UNTOLD);
+    return wordsTo(session, call, feedback);
   }
 
   /** The command has ended; the same for calls whose end is not told by a shim. Returns what the agent is told. */
   shellEnded(session: Session, call: Call, exitCode: number | null, signal: string | null): Feedback | undefined {
     call.shellEnded(exitCode, signal);
-    call.feedback = this.#feedback(call, exitCode !== 0);
+    call.feedback = feedbackOn(call, this.#policy, exitCode !== 0);
     setImmediate(() => this.settle(session, call).catch((error) => this.#report(error, `finish call ${call.id}`)));
     return call.feedback;
-  }
-
-  /** What the agent is told, from what is known of the end. */
-  #feedback(call: Call, failed: boolean): Feedback | undefined {
-    call.pauses = this.#policy.call(call.id)?.pauses ?? call.pauses;
-    const oomKilled = call.oomKills() > 0;
-    if (oomKilled) call.killedBy ??= 'oom';
-    const paused = call.pauses.throttledMs + call.pauses.frozenMs + (call.kept.heldMs ?? 0) > 0;
-    // nothing happened: spare the reading of counters
-    if (!oomKilled && !failed && !paused) return undefined;
-    const record = call.record('', 'default');
-    const { feedback: thresholds, call: limits } = this.#policy.config;
-    const facts = {
-      oomKilled,
-      pidsLimited: failed && call.pidsLimited(),
-      // unknown of what was adopted
-      background: call.state === 'background',
-      exitStatus:
-        call.state === 'background'
-          ? undefined
-          : record.signal
-            ? 128 + signalNumber(record.signal as NodeJS.Signals)
-            : record.exitCode,
-      peakBytes: record.peakBytes,
-      limitBytes: record.limitBytes,
-      pidsMax: this.#policy.call(call.id)?.pidsMax,
-      timeLimitMs: call.state === 'background' ? limits.backgroundLimit : limits.timeLimit,
-      process: record.peakProcess,
-      command: call.kept.command,
-      ...call.pauses,
-      heldMs: call.kept.heldMs,
-      killedBy: call.killedBy,
-      reason: call.killReason,
-    };
-    return feedbackFor(facts, thresholds);
   }
 
   /** After the end of the shell: finishes an empty call, keeps one with processes as a background call. */
@@ -373,7 +254,7 @@ export class CallLifecycle {
     // a call that ended while no daemon was there, without leaving a note, ended in a way nobody knows
     if (call.kept.exitCode === undefined) call.shellEnded(null, call.killedBy ? 'SIGKILL' : null);
     this.beforeRecord();
-    if (call.state === 'background') this.#tellLater(session, call);
+    if (call.state === 'background') tellLater(session, call, this.#policy);
     call.pauses = this.#policy.call(call.id)?.pauses ?? call.pauses;
     const record = call.record(session.id, session.kept.tenant);
     call.state = 'ended';

@@ -1,11 +1,7 @@
 import { relative } from 'node:path';
-import type { z } from 'zod';
 import {
   AcgError,
-  type CallEnd,
   type CallRecord,
-  type CallRequest,
-  type CallStatus,
   type Config,
   formatDuration,
   redactCommand,
@@ -14,7 +10,6 @@ import {
 } from '../../model/index.ts';
 import { type Cgroup, parsePlace, type Root, tenantName } from '../cgroup/index.ts';
 import type { Open } from '../intercept/index.ts';
-import { enlist, signalNumber } from '../native/index.ts';
 import {
   commandClass,
   type Explanation,
@@ -26,6 +21,9 @@ import {
 import { askedOf } from './asked.ts';
 import type { Call, Controllers } from './call.ts';
 import { CallLifecycle } from './call-lifecycle.ts';
+import { CallStatuses } from './call-statuses.ts';
+import { CallsByData } from './calls-by-data.ts';
+import { enlistAll } from './enlist.ts';
 import type { KeptCall } from './kept.ts';
 import { PolicyDriver } from './policy-driver.ts';
 import { cgroupDirectoryOf, commandLine, identify, moveTree, onGone } from './processes.ts';
@@ -35,11 +33,6 @@ import { measured } from './usage.ts';
 
 /** The answer to a shim's question. */
 export type Opening = { verdict: 'plain' } | { verdict: 'contained'; session: Session; call: Call };
-
-/** Requests to MCP servers that have no answer yet, in one session. */
-const MOST_LOGGED = 1024;
-/** A tree that keeps forking is chased so many times. */
-const MOST_PASSES = 20;
 
 type Report = (error: unknown, doing: string) => void;
 
@@ -55,6 +48,8 @@ export class Engine {
   readonly controllers: Controllers;
   readonly policy: PolicyDriver;
   readonly calls: CallLifecycle;
+  readonly byData: CallsByData;
+  readonly statuses: CallStatuses;
   /** Our scheduler runs what asks for it (policy SCHED_EXT): calls do. */
   schedExt = false;
   readonly #traces: TraceStore;
@@ -80,8 +75,8 @@ export class Engine {
     const hands = {
       root: root.cgroup,
       cgroupOf: (target: Target) => this.#cgroupOf(target),
-      admit: (call: string) => this.calls.admit(call),
-      refuse: (call: string, text: string) => this.calls.refuse(call, text),
+      admit: (call: string) => this.calls.waiting.admit(call),
+      refuse: (call: string, text: string) => this.calls.waiting.refuse(call, text),
       kill: (call: string, reason: KillReason) => this.#killForPolicy(call, reason),
       explain: (explanation: Explanation) => this.#explain(explanation),
       cpuWeightOf: (target: Target) =>
@@ -89,6 +84,8 @@ export class Engine {
     };
     this.policy = new PolicyDriver(config, capacityBytes, this.controllers, hands, report);
     this.calls = new CallLifecycle(this.controllers, this.policy, traces, report);
+    this.statuses = new CallStatuses(this.sessions, this.controllers);
+    this.byData = new CallsByData(this.sessions, this.calls, this.statuses, this.policy, traces);
   }
 
   /** Throws ACG_BAD_REQUEST, ACG_SESSION_EXISTS, ACG_LIMIT, ACG_TRACE_WRITE, CgroupFileError; then nothing of the session is left. */
@@ -155,7 +152,7 @@ export class Engine {
     session.state = 'ending';
     this.#owners.get(session.id)?.close();
     this.#owners.delete(session.id);
-    this.calls.refuseAll(session);
+    this.calls.waiting.refuseAll(session);
     for (const call of session.calls.values()) call.killedBy ??= 'session';
     session.spare.drop();
     session.cgroup.kill();
@@ -228,51 +225,6 @@ export class Engine {
   }
 
   /**
-   * Opens a call for a program that will start its command itself and tell the end by `endCall`. `holderPid`: when that
-   * process is gone without a word after a daemon's restart, the call goes with it. Throws ACG_NO_SESSION, ACG_LIMIT, CgroupFileError.
-   */
-  async openByData(
-    sessionId: string,
-    request: z.output<typeof CallRequest>,
-    holderPid: number,
-    signal: AbortSignal,
-  ): Promise<CallStatus> {
-    const session = this.sessions.get(sessionId);
-    if (session?.state !== 'running') throw new AcgError('ACG_NO_SESSION', sessionId);
-    if (!request.contained) return this.#log(session, request);
-    const { command = request.tool, hint: environmentHint, ...rest } = request;
-    const holder = identify(holderPid);
-    return this.#status(
-      session,
-      await this.calls.begin(session, { ...rest, command, environmentHint, holder }, signal),
-    );
-  }
-
-  /** A record of work inside the session that gets no cgroup of its own. */
-  #log(session: Session, request: z.output<typeof CallRequest>): CallStatus {
-    if (session.logged.size >= MOST_LOGGED)
-      throw new AcgError('ACG_LIMIT', `${MOST_LOGGED} records wait for their end`);
-    const { tool, command, cwd, agentCallId, agentSessionId, via } = request;
-    const record = measured<CallRecord>({
-      type: 'call',
-      call: `${session.id}.${session.nextCall()}`,
-      session: session.id,
-      tenant: session.kept.tenant,
-      tool,
-      command: command === undefined ? undefined : redactCommand(command, this.policy.config.record),
-      cwd,
-      agentCallId,
-      agentSessionId,
-      via,
-      start: Date.now(),
-    });
-    session.logged.set(record.call, record);
-    // written now, complete or not: without a cgroup the trace is all that holds its id across a daemon's death
-    this.#traces.write(session.id, record);
-    return { ...record, state: 'running' };
-  }
-
-  /**
    * Makes a call of a process tree that runs in an agent leaf: its processes are moved, what they have allocated stays charged
    * to the agent. The caller has decided that it is no part of the agent, which it has known of since `seen`. Undefined when it is gone, or in a call already.
    * Throws ACG_FOREIGN_SESSION, CgroupFileError.
@@ -317,55 +269,19 @@ export class Engine {
 
   /** Has our scheduler run what is in a call: one that no shim started, or that was running before it was in charge. */
   enlist(call: Call): void {
-    if (!this.schedExt) return;
-    const done = new Set<number>();
-    // what is forked meanwhile inherits the policy, or is found on the next pass
-    for (let pass = 0; pass < MOST_PASSES; pass++) {
-      const more = call.cgroup.procs().filter((pid) => !done.has(pid));
-      if (more.length === 0) return;
-      for (const pid of more) {
-        done.add(pid);
-        if (!enlist(pid)) return;
-      }
-    }
-  }
-
-  /** The command of a call that was opened by data has ended. Of one that was killed meanwhile, the record as it is. Throws ACG_NO_CALL. */
-  endCall(id: string, { exitCode, signal, isError }: z.output<typeof CallEnd>): CallStatus {
-    const session = this.sessions.get(id.slice(0, id.lastIndexOf('.')));
-    const logged = session?.logged.get(id);
-    if (session && logged) {
-      session.logged.delete(id);
-      const end = Date.now();
-      const record = measured<CallRecord>({ ...logged, end, durationMs: end - logged.start, isError });
-      session.done++;
-      session.remember(record);
-      this.#traces.write(session.id, record);
-      return { ...record, state: 'ended' };
-    }
-    const call = session?.calls.get(id);
-    if (!session || call?.state !== 'running') return this.callStatus(id);
-    if (call.kept.via !== 'sdk' && call.kept.via !== 'mcp')
-      throw new AcgError('ACG_BAD_REQUEST', `${id} is not the caller's to end`);
-    if (signal !== null) signalNumber(signal as NodeJS.Signals);
-    this.calls.shellEnded(session, call, exitCode, signal);
-    // settled in a moment: the answer is of what will come of it
-    return {
-      ...this.#status(session, call),
-      state: call.cgroup.populated() && !call.killedBy ? 'background' : 'ended',
-    };
+    if (this.schedExt) enlistAll(call.cgroup);
   }
 
   /** Ends one call as a whole, background processes included, and resolves with its record. Throws ACG_NO_CALL. */
   killCall(id: string): Promise<CallRecord> {
-    const found = this.findCall(id);
+    const found = this.statuses.find(id);
     if (!found) throw new AcgError('ACG_NO_CALL', id);
     this.calls.kill(found.session, found.call, 'session');
     return found.call.ended.promise;
   }
 
   #killForPolicy(id: string, reason: KillReason): void {
-    const found = this.findCall(id);
+    const found = this.statuses.find(id);
     if (found) this.calls.kill(found.session, found.call, reason === 'time' ? 'limit' : 'ladder', reason);
   }
 
@@ -378,7 +294,7 @@ export class Engine {
       case 'agent':
         return this.sessions.get(target.session)?.agent;
       case 'call':
-        return this.findCall(target.call)?.call.cgroup;
+        return this.statuses.find(target.call)?.call.cgroup;
     }
   }
 
@@ -386,55 +302,13 @@ export class Engine {
     this.#explained(explanation);
     const { call: id, session: of, text } = explanation;
     const t = Date.now() - (performance.now() - explanation.t);
-    if (id !== undefined && !this.calls.explain(id, { t, text }))
-      this.findCall(id)?.call.explanations.push({ t, text });
+    if (id !== undefined && !this.calls.waiting.explain(id, { t, text }))
+      this.statuses.find(id)?.call.explanations.push({ t, text });
     const session = of ?? (id === undefined ? undefined : id.slice(0, id.lastIndexOf('.')));
     if (session === undefined || !this.sessions.has(session)) return;
     const about = { session, ...(id !== undefined && { call: id }) };
     const data = explanation.observed ? { observed: true } : {};
     this.#traces.write(session, { type: 'event', ...about, t, kind: explanation.decision, text, data });
-  }
-
-  findCall(id: string): { session: Session; call: Call } | undefined {
-    // ids are SESSION.NUMBER, and session names may hold dots
-    const session = this.sessions.get(id.slice(0, id.lastIndexOf('.')));
-    const call = session?.calls.get(id);
-    return session && call && { session, call };
-  }
-
-  /** A call by its id, running or ended. Throws ACG_NO_CALL. */
-  callStatus(id: string): CallStatus {
-    const found = this.findCall(id);
-    if (found) return this.#status(found.session, found.call);
-    const record = this.sessions.get(id.slice(0, id.lastIndexOf('.')))?.records.get(id);
-    if (!record) throw new AcgError('ACG_NO_CALL', id);
-    return { ...record, state: 'ended' };
-  }
-
-  /** Calls of all sessions or of one, in the order of their start; of one millisecond, in that of their numbers. */
-  callStatuses(filter: {
-    session?: string | undefined;
-    running?: boolean | undefined;
-    agentCallId?: string | undefined;
-  }): CallStatus[] {
-    const found: CallStatus[] = [];
-    for (const session of this.sessions.values()) {
-      if (filter.session !== undefined && filter.session !== session.id) continue;
-      if (!filter.running) for (const record of session.records.values()) found.push({ ...record, state: 'ended' });
-      for (const call of session.calls.values()) found.push(this.#status(session, call));
-    }
-    const { agentCallId } = filter;
-    const wanted = agentCallId === undefined ? found : found.filter((call) => call.agentCallId === agentCallId);
-    return wanted.sort((a, b) => a.start - b.start || numberOf(a.call) - numberOf(b.call));
-  }
-
-  #status(session: Session, call: Call): CallStatus {
-    return measured<CallStatus>({
-      ...call.record(session.id, session.kept.tenant),
-      state: call.state,
-      memoryBytes: this.controllers.has('memory') ? call.cgroup.read('memory.current') : undefined,
-      cgroup: call.cgroup.path,
-    });
   }
 
   /** Stops watching; the sessions live on for the next daemon. */
@@ -448,9 +322,4 @@ export class Engine {
     }
     await this.#traces.closeAll();
   }
-}
-
-/** The number in a call's id, SESSION.NUMBER. */
-function numberOf(call: string): number {
-  return Number(call.slice(call.lastIndexOf('.') + 1));
 }

@@ -124,7 +124,7 @@ class Connection {
 
   /** The shim of a call that an earlier daemon opened. Only the process that the call names may speak for it. */
   #resume(id: string): void {
-    const found = this.#engine.findCall(id);
+    const found = this.#engine.statuses.find(id);
     if (!found || found.call.kept.shim?.pid !== this.#pid) throw new AcgError('ACG_NO_CALL', id);
     this.#attach(found.session, found.call);
     this.#send({ type: 'resumed' });
