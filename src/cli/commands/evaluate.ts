@@ -81,8 +81,11 @@ Examples:
       const out = resolve(options.out);
       const say = (text: string) => void process.stderr.write(`${text}\n`);
       const stop = new AbortController();
-      process.once('SIGINT', () => stop.abort(new Error('interrupted')));
-      await evaluate.conduct({
+      process.once('SIGINT', () => {
+        say('stopping...');
+        stop.abort();
+      });
+      const done = evaluate.conduct({
         scenarios: names.map((name) => evaluate.loadScenario(scenarioFile(name))),
         arms: options.arms,
         runs: options.runs,
@@ -101,6 +104,14 @@ Examples:
         say,
         onProgress: (done, of, left, last) => say(progressLine(done, of, left, last)),
       });
+      try {
+        await done;
+      } catch (error) {
+        if (!stop.signal.aborted) throw error;
+        say('interrupted: the same command goes on from here');
+        process.exitCode = 130;
+        return;
+      }
       const raw = join(out, evaluate.RAW_FILE);
       await evaluate.runsToParquet(raw, join(out, 'runs.parquet'));
       const { summary } = await import('../evaluate/summary.ts');

@@ -51,7 +51,7 @@ export async function conduct(options: ExperimentOptions): Promise<Run[]> {
   if (where === 'here') {
     const progress: Progress = { started: () => {}, ended: (_, run) => clock.ended(run) };
     await writeTodo(out, options, left, null, 0);
-    await work(out, options.host, progress);
+    await work(out, options.host, progress, options.signal);
     rmSync(join(out, 'todo.json'));
   } else
     await makeInGuests(options, left, (line) => {

@@ -30,8 +30,11 @@ export interface Progress {
   ended(run: PlannedRun, result: Run): void;
 }
 
-/** Makes the runs that `todo.json` in `dir` names and adds each to the raw file there as soon as it is over. */
-export async function work(dir: string, host: Host, progress: Progress): Promise<void> {
+/**
+ * Makes the runs that `todo.json` in `dir` names and adds each to the raw file there as soon as it is over. Aborted, it throws when
+ * the present run has ended and everything of it is removed.
+ */
+export async function work(dir: string, host: Host, progress: Progress, signal?: AbortSignal): Promise<void> {
   checkMachine();
   const todo = Todo.parse(JSON.parse(readFileSync(join(dir, 'todo.json'), 'utf8')));
   // as it was read, so that sizes and durations are numbers by now
@@ -41,6 +44,7 @@ export async function work(dir: string, host: Host, progress: Progress): Promise
   const raw = openSync(join(dir, RAW_FILE), 'a');
   try {
     for (const [i, planned] of todo.runs.entries()) {
+      signal?.throwIfAborted();
       const scenario = scenarios.get(planned.scenario)!;
       const arm = armNamed(planned.arm);
       progress.started(planned);
