@@ -192,7 +192,9 @@ export class PolicyDriver {
       this.#guarded.delete(event.call);
     }
     if (!this.growth.on) return;
-    for (const action of actions) if ('target' in action && action.type !== 'reclaim') this.#budget(action.target);
+    for (const action of actions)
+      if (action.type === 'pace') this.#budget({ kind: 'call', call: action.call });
+      else if ('target' in action && action.type !== 'reclaim') this.#budget(action.target);
     if (event.type === 'config') this.#budgetAll();
     else if (event.type === 'samples') this.#guard();
   }
@@ -221,7 +223,8 @@ export class PolicyDriver {
         return;
       case 'hold':
       case 'advise':
-        // a held call simply has no answer yet; what to advise is worked out from the facts at the end of the call
+      case 'pace':
+        // a held call simply has no answer yet; what to advise is worked out from the facts at the end of the call; a pace is a budget
         return;
       case 'refuse':
         hands.refuse(action.call, action.text);
@@ -257,7 +260,7 @@ export class PolicyDriver {
     const cgroup = this.#hands.cgroupOf(action.target);
     if (!cgroup) return;
     const governed = this.growth.on && action.target.kind === 'call';
-    if (action.type === 'throttle' || action.type === 'pace' || action.type === 'unthrottle') {
+    if (action.type === 'throttle' || action.type === 'unthrottle') {
       // the governor slows it down without the crawl that memory.high ends in
       if (!governed) cgroup.write('memory.high', action.high);
     } else if (action.type === 'reclaim') this.#reclaim(action.target, cgroup, action.bytes);

@@ -34,8 +34,8 @@ export type Action =
    * an agent's sake of a tool; an agent leaf is throttled only when it is itself the runaway (target agent).
    */
   | { type: 'throttle'; target: Target; high: number; bytesPerSecond: number }
-  /** Headroom has moved, and with it how fast a throttled call may grow: the same words for it. */
-  | { type: 'pace'; target: Target; high: number; bytesPerSecond: number }
+  /** With the governor: headroom has moved, and with it how fast a throttled call may grow. */
+  | { type: 'pace'; call: string; bytesPerSecond: number }
   | { type: 'unthrottle'; target: Target; high: Ceiling }
   | { type: 'freeze'; call: string }
   | { type: 'thaw'; call: string }

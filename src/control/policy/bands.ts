@@ -68,7 +68,11 @@ export function protect(d: Draft): void {
 const ANSWER = 300;
 
 /** The distance between soft and hard ceiling: what it grows until we have answered a breach, before it is a kill. */
-const gap = (c: Call, credit: number) => Math.min(credit / 2, Math.max(credit / 8, (c.seen.rate * ANSWER) / 1000));
+const gap = (d: Draft, c: Call, credit: number) =>
+  // nobody knows how fast one with priority that rests will begin to grow
+  rankOf(d.state, c, d.now) === 2
+    ? credit / 2
+    : Math.min(credit / 2, Math.max(credit / 8, (c.seen.rate * ANSWER) / 1000));
 
 /** Credits of all calls in a scope together. Half of what throttled calls leave stays: for kernel memory, page tables, samples of late. */
 const pool = (d: Draft, s: Scope) => Math.max(0, s.headroom - floorOf(d, s) / 2);
@@ -82,17 +86,29 @@ const needs = (d: Draft, c: Call) =>
     ? c.seen.working
     : c.seen.working + (c.seen.rate * Math.min(d.now - c.seen.at + ANSWER, 1000)) / 1000;
 
-/**
- * That far a throttled call does not come: an eighth above memory.high a charger sleeps 1 s for each 256 KiB, and the governor keeps
- * the pace.
- */
-const throttleEnd = (d: Draft, c: Call) =>
-  d.state.governed ? c.seen.working + c.pace / 2 + 8 * MIB : Number(c.applied.high) * 1.125 + 8 * MIB;
+/** An eighth above memory.high a charger sleeps 1 s for each 256 KiB: that far a throttled call does not come. */
+const BRAKE = { part: 1.125, more: 8 * MIB } as const;
 
-/** Who needs memory now gets most of it; who does not keeps enough to begin to. Paused calls get nothing. */
+/** Where a throttled call comes to a halt: by that brake, or because the governor keeps the pace until it is looked at again. */
+const throttleEnd = (d: Draft, c: Call) =>
+  d.state.governed ? c.seen.working + c.pace / 2 + BRAKE.more : c.pacedTo * BRAKE.part + BRAKE.more;
+
+/** The soft ceiling of a throttled call: where its pace has come to, as far as the hard one leaves it the way to come to a halt. */
+const throttledHigh = (c: Call, max: number) =>
+  Math.max(Number(c.applied.high), Math.min(c.pacedTo, Math.floor((max - BRAKE.more) / BRAKE.part)));
+
+/** Is there room to throttle a call that runs: for its brake, beside those of the calls that are throttled already? */
+export function brakeFits(d: Draft, s: Scope, call: Call): boolean {
+  if (d.state.governed) return true;
+  let brakes = call.seen.working * (BRAKE.part - 1) + BRAKE.more;
+  for (const c of s.calls) if (c.rung === 'throttled') brakes += Math.max(0, throttleEnd(d, c) - c.seen.working);
+  return brakes <= pool(d, s) / 2;
+}
+
+/** Who needs memory now gets most of it, but less than who ranks higher and rests: that must find room to begin. Paused calls get nothing. */
 const weightOf = (d: Draft, c: Call) =>
   c.rung === 'none'
-    ? rankWeight[rankOf(d.state, c, d.now)]! * d.state.tenants[c.tenant]!.weight * (wants(d, c) ? 8 : 1)
+    ? rankWeight[rankOf(d.state, c, d.now)]! * d.state.tenants[c.tenant]!.weight * (wants(d, c) ? 3 : 1)
     : 0;
 
 /** What a call can use until it is looked at again, and room to begin with: more is of no use to it yet. Bytes. */
@@ -103,14 +119,18 @@ const wish = (d: Draft, c: Call) => d.state.config.ladder.minCredit + (wants(d, 
  * take from the others what it leaves unused for the next second.
  */
 function creditsOf(d: Draft, s: Scope): Map<Call, number> {
-  // a throttle must not be a kill: what its brake needs comes first, of half the pool at most
+  const running = s.calls.filter((c) => weightOf(d, c) > 0);
+  let left = pool(d, s);
+  // who has priority finds room to begin, whoever else needs what
+  const first = running.filter((c) => rankOf(d.state, c, d.now) === 2);
+  const begin = Math.min(d.state.config.ladder.minCredit, left / Math.max(1, first.length));
+  left -= begin * first.length;
+  // a throttle must not be a kill: what its brake needs comes next, of half the pool at most
   const brake = (c: Call) => (c.rung === 'throttled' ? Math.max(0, throttleEnd(d, c) - c.seen.working) : 0);
   const brakes = s.calls.reduce((n, c) => n + brake(c), 0);
-  let left = pool(d, s);
   const part = brakes > 0 ? Math.min(1, left / 2 / brakes) : 0;
   left -= part * brakes;
-  const credits = new Map(s.calls.map((c) => [c, part * brake(c)]));
-  const running = s.calls.filter((c) => weightOf(d, c) > 0);
+  const credits = new Map(s.calls.map((c) => [c, part * brake(c) + (first.includes(c) ? begin : 0)]));
   const weigh = (calls: Call[]) => calls.reduce((n, c) => n + weightOf(d, c), 0);
   const give = (c: Call, bytes: number) => {
     credits.set(c, credits.get(c)! + bytes);
@@ -144,7 +164,9 @@ export function bands(d: Draft): void {
   const maxOf = (c: Call) => (c.applied.max === 'max' ? Number.MAX_SAFE_INTEGER : c.applied.max);
   const near = (c: Call) => {
     if (c.rung === 'throttled')
-      return c.rungSince === d.now || throttleEnd(d, c) - (d.state.governed ? c.pace / 4 + 4 * MIB : 0) > maxOf(c);
+      return d.state.governed
+        ? c.rungSince === d.now || throttleEnd(d, c) - c.pace / 4 - 4 * MIB > maxOf(c)
+        : c.rungSince === d.now || c.pacedTo > Number(c.applied.high);
     if (c.rung !== 'none') return false;
     if (c.applied.high === 'max' || c.applied.max === 'max') return true;
     return wants(d, c) && c.seen.working + c.seen.rate * 0.25 > c.applied.high - Math.max(4 * MIB, c.applied.high / 32);
@@ -173,7 +195,7 @@ export function bands(d: Draft): void {
   for (const { c, max } of wanted.toSorted((a, b) => rise(a) - rise(b))) {
     const credit = Math.max(0, max - c.seen.working);
     if (Math.abs(maxOf(c) - max) < credit / 16 && !near(c)) continue;
-    const high: Ceiling = c.rung === 'throttled' ? c.applied.high : Math.floor(max - gap(c, credit));
+    const high: Ceiling = c.rung === 'throttled' ? throttledHigh(c, max) : Math.floor(max - gap(d, c, credit));
     c.applied = write(d, { kind: 'call', call: c.id }, c.applied, { max, high });
   }
 }

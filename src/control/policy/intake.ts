@@ -106,6 +106,7 @@ function newCall(d: Draft, e: Of<'call-request'> | Of<'call-start'>, phase: Call
     rung: 'none',
     rungSince: d.now,
     pace: 0,
+    pacedTo: 0,
     pacedAt: d.now,
     pausedFor: null,
     throttledMs: 0,

@@ -1,6 +1,7 @@
 /** The upper rungs: throttle, freeze, kill; and the ways back down. */
 import { formatDuration, formatSize } from '../../model/index.ts';
 import type { KillReason } from './actions.ts';
+import { brakeFits } from './bands.ts';
 import { type Draft, modeOf, sayOfCall } from './draft.ts';
 import type { PolicyEvent } from './events.ts';
 import { floorOf, levelOf, type Scope, scopesOf } from './scopes.ts';
@@ -60,6 +61,7 @@ function throttle(d: Draft, s: Scope, c: Call, pace: number, why: string): void 
   c.pacedAt = d.now;
   // its cache does not count: it is the first to go; a ceiling it has outgrown by the time it is written would put it to sleep
   const high = Math.max(Math.round(c.seen.working + (c.seen.rate * WRITTEN) / 1000), TRICKLE);
+  c.pacedTo = high;
   c.applied = { ...c.applied, high };
   // the governor's word: it grows no faster from now on
   if (d.state.governed) c.seen = { ...c.seen, rate: Math.min(c.seen.rate, c.pace) };
@@ -103,8 +105,8 @@ function pacesOf(d: Draft): Map<string, number> {
 }
 
 /**
- * Headroom has moved, and so do the rates of those it slows down. Without a governor the soft ceiling is raised by what the pace comes
- * to, with each sample. Changes below a quarter are not worth a write.
+ * Headroom has moved, and so do the rates of those it slows down. Changes below a quarter are not worth a write. Without a governor the
+ * soft ceiling may rise by what the pace comes to since the last look: as far as the hard one lets it (see bands).
  */
 function adjustPaces(d: Draft, event: PolicyEvent): void {
   if (event.type !== 'samples') return;
@@ -114,19 +116,16 @@ function adjustPaces(d: Draft, event: PolicyEvent): void {
     if (pace === undefined || c.rungSince === d.now) continue;
     const moved = Math.abs(pace - c.pace) > c.pace / 4;
     if (moved) c.pace = pace;
-    if (d.state.governed) {
-      if (!moved) continue;
+    if (d.state.governed && moved) {
       c.seen = { ...c.seen, rate: Math.min(c.seen.rate, pace) };
-    } else {
-      const was = Number(c.applied.high);
+      d.actions.push({ type: 'pace', call: c.id, bytesPerSecond: pace });
+    } else if (!d.state.governed) {
       const step = (c.pace * (d.now - c.pacedAt)) / 1000;
-      const high = Math.round(Math.min(was + step, Math.max(was, c.seen.working + 2 * step)));
-      if (high - was < TRICKLE) continue;
+      const high = Math.round(Math.min(c.pacedTo + step, Math.max(c.pacedTo, c.seen.working + 2 * step)));
+      if (high - c.pacedTo < TRICKLE) continue;
+      c.pacedTo = high;
       c.pacedAt = d.now;
-      c.applied = { ...c.applied, high };
     }
-    const target = { kind: 'call', call: c.id } as const;
-    d.actions.push({ type: 'pace', target, high: Number(c.applied.high), bytesPerSecond: c.pace });
   }
 }
 
@@ -247,7 +246,7 @@ export function pause(d: Draft, event: PolicyEvent): void {
         continue;
       }
       growth -= c.seen.rate;
-      if (level === 'short' || d.state.governed)
+      if ((level === 'short' && brakeFits(d, s, c)) || d.state.governed)
         throttle(d, s, c, Math.max(TRICKLE, Math.min(c.seen.rate, roomOf(d, s))), why);
       else freeze(d, s, c, why);
       d.state.actedAt[s.key] = d.now;

@@ -102,7 +102,8 @@ export interface Call {
   rungSince: number;
   /** How fast it may grow while throttled, bytes per second: kept by the kernel's governor, where there is one. */
   pace: number;
-  /** When its soft ceiling was last raised by what the pace comes to. */
+  /** Without a governor: where its pace lets its soft ceiling be, bytes, and since when. */
+  pacedTo: number;
   pacedAt: number;
   /** Key of the scope that is short, while it is paused. */
   pausedFor: string | null;

@@ -242,7 +242,6 @@ export class PolicyControl implements Control {
         return;
       }
       case 'throttle':
-      case 'pace':
       case 'unthrottle': {
         const g = this.#group(a.target);
         if (g && (!this.#governed || a.target.kind !== 'call')) g.high = ceiling(a.high)!;
@@ -288,6 +287,7 @@ export class PolicyControl implements Control {
         return;
       case 'hold':
       case 'advise':
+      case 'pace':
         return;
     }
   }
