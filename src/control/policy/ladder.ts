@@ -282,7 +282,9 @@ export function killTheFirst(d: Draft): void {
   const { ladder } = d.state.config;
   for (const s of scopesOf(d)) {
     const soon = (c: Call) => s.headroom < Math.min(s.low, floorOf(d, s) + (c.seen.rate * ANSWER) / 1000);
-    const starving = s.calls.filter((c) => c.rung === 'none' && wants(d, c) && soon(c));
+    // a pause for the sake of another scope does not end what it suffers in this one
+    const unpaused = (c: Call) => c.rung === 'none' || (paused(c) && c.pausedFor !== s.key);
+    const starving = s.calls.filter((c) => unpaused(c) && wants(d, c) && soon(c));
     if (starving.length === 0) {
       delete d.state.starvedSince[s.key];
       continue;

@@ -207,6 +207,38 @@ test('a call whose memory is taken as fast as it comes back stands still without
   expect(said('c').at(-1)).toMatch(/session s headroom .* below 32 MiB for 2\.\d s, it needs more/);
 });
 
+test('pauses for the sake of the node do not put off the end of a call that starves in its full session', () => {
+  // two sessions that are full, on a node that is short: each call is throttled in turn, as the other runs
+  begin({ session: { budget: '700m' }, ladder: { throttleMax: '1s' } }, 1440 * MIB);
+  session('s');
+  session('t', 'normal', 'b');
+  start('s.1', 's');
+  start('t.1', 't');
+  const mib: Record<string, number> = { 's.1': 300, 't.1': 300 };
+  const refaults: Record<string, number> = { 's.1': 0, 't.1': 0 };
+  let stood = 0;
+  for (let i = 0; i < 60 && !Object.values(state.calls).some((c) => c.rung === 'killed'); i++) {
+    for (const [call, c] of Object.entries(state.calls)) {
+      // it grows as far as its ceiling lets it; from there on its pages come and go
+      if (c.rung === 'frozen') continue;
+      const most = Number(c.applied.max) / MIB;
+      if (mib[call]! > most - 1) refaults[call]! += 4096;
+      mib[call] = Math.min(mib[call]! + 40, most);
+    }
+    const calls = Object.entries(mib).map(([call, n]) => ({
+      call,
+      current: n * MIB,
+      anon: n * MIB,
+      refaults: refaults[call]!,
+    }));
+    tell({ type: 'samples', calls }, 250);
+    stood = Object.values(mib).every((n) => n > 500) ? stood + 250 : 0;
+  }
+  expect(types(actions)).toContain('throttle');
+  expect(types(actions)).toContain('kill');
+  expect(stood).toBeLessThan(8000);
+});
+
 test('steady use of nearly everything hurts nobody', () => {
   session('s');
   session('t', 'normal', 'b');
