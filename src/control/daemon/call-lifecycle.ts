@@ -110,8 +110,7 @@ export class CallLifecycle {
     const ready = session.spare.take(kept.number);
     const cgroup = ready?.cgroup ?? createCallCgroup(session.cgroup, kept.number, this.#controllers);
     const call = new Call(cgroup, kept, this.#controllers, ready?.fd);
-    // an answer in the same step is no wait
-    if (waitedMs >= 1 && Date.now() - kept.start >= 1) kept.heldMs = Math.round(waitedMs);
+    if (waitedMs > 0) kept.heldMs = Math.max(1, Math.round(waitedMs));
     try {
       if (session.kept.uid !== 0) delegate(cgroup, session.kept.uid);
       call.keep();

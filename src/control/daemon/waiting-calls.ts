@@ -68,6 +68,8 @@ export class WaitingCalls {
         reject(new AcgError('ACG_NO_CALL', `${id} was given up while it waited`));
       });
     const explanations: Waiting['explanations'] = [];
+    // an answer in the same step is no wait, however slow the machine
+    let inStep = true;
     this.#waiting.set(id, {
       session,
       explanations,
@@ -75,7 +77,7 @@ export class WaitingCalls {
       start: () =>
         settle(() => {
           try {
-            const call = make(performance.now() - asked);
+            const call = make(inStep ? 0 : performance.now() - asked);
             call.explanations.push(...explanations);
             resolve(call);
           } catch (error) {
@@ -85,6 +87,7 @@ export class WaitingCalls {
         }),
     });
     this.#policy.send(request);
+    inStep = false;
     if (this.#waiting.has(id)) signal.addEventListener('abort', takeBack);
     return promise;
   }
