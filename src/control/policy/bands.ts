@@ -105,10 +105,10 @@ export function brakeFits(d: Draft, s: Scope, call: Call): boolean {
   return brakes <= pool(d, s) / 2;
 }
 
-/** Who needs memory now gets most of it, but less than who ranks higher and rests: that must find room to begin. Paused calls get nothing. */
+/** Who needs memory now gets most of it; who does not keeps enough to begin to. Paused calls get nothing. */
 const weightOf = (d: Draft, c: Call) =>
   c.rung === 'none'
-    ? rankWeight[rankOf(d.state, c, d.now)]! * d.state.tenants[c.tenant]!.weight * (wants(d, c) ? 3 : 1)
+    ? rankWeight[rankOf(d.state, c, d.now)]! * d.state.tenants[c.tenant]!.weight * (wants(d, c) ? 8 : 1)
     : 0;
 
 /** What a call can use until it is looked at again, and room to begin with: more is of no use to it yet. Bytes. */
@@ -121,8 +121,8 @@ const wish = (d: Draft, c: Call) => d.state.config.ladder.minCredit + (wants(d, 
 function creditsOf(d: Draft, s: Scope): Map<Call, number> {
   const running = s.calls.filter((c) => weightOf(d, c) > 0);
   let left = pool(d, s);
-  // who has priority finds room to begin, whoever else needs what
-  const first = running.filter((c) => rankOf(d.state, c, d.now) === 2);
+  // who has priority finds room to begin, whoever else needs what; where the kernel holds all others to a rate it does anyhow
+  const first = d.state.governed ? [] : running.filter((c) => rankOf(d.state, c, d.now) === 2);
   const begin = Math.min(d.state.config.ladder.minCredit, left / Math.max(1, first.length));
   left -= begin * first.length;
   // a throttle must not be a kill: what its brake needs comes next, of half the pool at most

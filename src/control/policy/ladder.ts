@@ -10,6 +10,11 @@ import { matters, victimOrder, wants } from './victims.ts';
 
 /** Growth below this in spite of a throttle is none, bytes per second. */
 const GROWTH = 1 << 20;
+/**
+ * The governor holds whoever comes back to user mode: more than this per second above its pace grows only one long system call. A huge
+ * page that a look finds after 50 ms is 40 MiB a second. Bytes per second.
+ */
+const UNHELD = 64 << 20;
 /** How long a kill may take to free memory before another one, milliseconds. */
 const KILL_SETTLES = 2000;
 /** A throttled call may still grow by this much per second (governor tier). */
@@ -262,7 +267,7 @@ export function pause(d: Draft, event: PolicyEvent): void {
           someoneBenefits(d, s, c)
         ) {
           const why = `${numbers(s, 'critical')}; still growing by ${formatSize(c.seen.rate)}/s though throttled`;
-          if (!d.state.governed || c.seen.rate > 8 * c.pace) freeze(d, s, c, why);
+          if (!d.state.governed || c.seen.rate > UNHELD + 8 * c.pace) freeze(d, s, c, why);
         }
   }
   adjustPaces(d, event);
