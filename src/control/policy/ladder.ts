@@ -4,6 +4,7 @@ import type { KillReason } from './actions.ts';
 import { brakeFits } from './bands.ts';
 import { type Draft, modeOf, sayOfCall } from './draft.ts';
 import type { PolicyEvent } from './events.ts';
+import { adjustPaces, firstPace, TRICKLE } from './pace.ts';
 import { floorOf, levelOf, type Scope, scopesOf } from './scopes.ts';
 import { type Call, rankOf } from './state.ts';
 import { matters, victimOrder, wants } from './victims.ts';
@@ -17,8 +18,6 @@ const GROWTH = 1 << 20;
 const UNHELD = 64 << 20;
 /** How long a kill may take to free memory before another one, milliseconds. */
 const KILL_SETTLES = 2000;
-/** A throttled call may still grow by this much per second (governor tier). */
-const TRICKLE = 1 << 20;
 
 const numbers = (s: Scope, mark: 'low' | 'critical') =>
   s.headroom < s[mark]
@@ -73,65 +72,6 @@ function throttle(d: Draft, s: Scope, c: Call, pace: number, why: string): void 
   const target = { kind: 'call', call: c.id } as const;
   d.actions.push({ type: 'throttle', target, high, bytesPerSecond: c.pace });
   sayOfCall(d, 'throttle', c, `throttled: ${why}`);
-}
-
-/** The room that is left is not used up sooner than this by those who are held to a pace, milliseconds. */
-const USED_UP = 500;
-
-/**
- * What all throttled calls of a scope together may take per second: the room above half of the critical mark and above what those who
- * run free take within the horizon (half of it, where the kernel tells of growth at once). The less is left the slower they are, and while there is some they get on.
- */
-function roomOf(d: Draft, s: Scope): number {
-  const { horizon } = d.state.config.ladder;
-  const reserve = floorOf(d, s) + (s.growth * horizon) / 1000 / (d.state.governed ? 2 : 1);
-  return ((s.headroom - reserve) * 1000) / USED_UP;
-}
-
-/**
- * The pace of each throttled call, bytes per second. The last in the order of victims comes first and gets what it can use, twice what
- * it took lately, and half of the room at least; what that leaves goes to the next. So one gets through its growth and makes room,
- * where all would stand halfway.
- */
-function pacesOf(d: Draft): Map<string, number> {
-  const paces = new Map<string, number>();
-  for (const s of scopesOf(d)) {
-    const slowed = s.calls.filter((c) => c.rung === 'throttled');
-    if (slowed.length === 0) continue;
-    let room = roomOf(d, s);
-    for (const [i, c] of victimOrder(d, slowed).reverse().entries()) {
-      const usable = i === slowed.length - 1 ? room : Math.max(2 * c.seen.rate, room / 2);
-      const pace = Math.max(TRICKLE, Math.min(room, usable));
-      room -= pace;
-      paces.set(c.id, Math.round(Math.min(pace, paces.get(c.id) ?? pace)));
-    }
-  }
-  return paces;
-}
-
-/**
- * Headroom has moved, and so do the rates of those it slows down. Changes below a quarter are not worth a write. Without a governor the
- * soft ceiling may rise by what the pace comes to since the last look: as far as the hard one lets it (see bands).
- */
-function adjustPaces(d: Draft, event: PolicyEvent): void {
-  if (event.type !== 'samples') return;
-  const paces = pacesOf(d);
-  for (const c of d.present) {
-    const pace = paces.get(c.id);
-    if (pace === undefined || c.rungSince === d.now) continue;
-    const moved = Math.abs(pace - c.pace) > c.pace / 4;
-    if (moved) c.pace = pace;
-    if (d.state.governed && moved) {
-      c.seen = { ...c.seen, rate: Math.min(c.seen.rate, pace) };
-      d.actions.push({ type: 'pace', call: c.id, bytesPerSecond: pace });
-    } else if (!d.state.governed) {
-      const step = (c.pace * (d.now - c.pacedAt)) / 1000;
-      const high = Math.round(Math.min(c.pacedTo + step, Math.max(c.pacedTo, c.seen.working + 2 * step)));
-      if (high - c.pacedTo < TRICKLE) continue;
-      c.pacedTo = high;
-      c.pacedAt = d.now;
-    }
-  }
 }
 
 /** Ends a pause. The call then runs for `ladder.rest` at least. */
@@ -251,8 +191,7 @@ export function pause(d: Draft, event: PolicyEvent): void {
         continue;
       }
       growth -= c.seen.rate;
-      if ((level === 'short' && brakeFits(d, s, c)) || d.state.governed)
-        throttle(d, s, c, Math.max(TRICKLE, Math.min(c.seen.rate, roomOf(d, s))), why);
+      if ((level === 'short' && brakeFits(d, s, c)) || d.state.governed) throttle(d, s, c, firstPace(d, s, c), why);
       else freeze(d, s, c, why);
       d.state.actedAt[s.key] = d.now;
       if (s.headroom - (growth * ladder.horizon) / 1000 > s.critical) break;
