@@ -38,7 +38,7 @@ s32 BPF_PROG(acg_cgroup_init, struct cgroup *cgrp, struct scx_cgroup_init_args *
 	node->cgroup = cgrp->kn->id;
 	node->parent = parent;
 	node->level = cgrp->level;
-	node->vtime = virtual_now;
+	node->vtime = virtual_now - EVER; /* just started: as if it had been asleep */
 	node->load = node->run_ns = node->throttled = 0;
 	node->own = node->active = node->own_counted = node->counted = 0;
 	node->quota_ns = 0;
@@ -89,6 +89,7 @@ void BPF_PROG(acg_cgroup_set_weight, struct cgroup *cgrp, u32 weight)
 		return;
 	node->cpu_weight = weight;
 	node_reweigh(node);
+	reweighed_all();
 }
 
 SEC("struct_ops/acg_cgroup_set_bandwidth")
@@ -109,6 +110,7 @@ void BPF_PROG(acg_cgroup_set_idle, struct cgroup *cgrp, bool idle)
 		return;
 	node->idle = idle;
 	node_reweigh(node);
+	reweighed_all();
 }
 
 #endif

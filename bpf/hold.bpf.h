@@ -212,7 +212,7 @@ static int release_due(void *map, __u32 *key, struct alarm *alarm)
 		}
 		t->park = 0;
 		if (!quote(p, t, now)) /* its cpu.max is used up: it has to leave the callback first */
-			t->key = t->start;
+			t->key = t->start + t->stretch;
 		book(t);
 		scx_bpf_dsq_move_set_vtime(&___it, t->key);
 		any |= scx_bpf_dsq_move_vtime(&___it, p, DSQ_PINNED + cpu, 0);

@@ -59,10 +59,10 @@ void BPF_PROG(acg_running, struct task_struct *p)
 	t->charged = p->se.sum_exec_runtime;
 	if (before(virtual_now, t->start))
 		virtual_now = t->start;
-	c->start = t->start;
 	c->key = t->key;
+	c->stretch = t->stretch;
 	c->since = now;
-	c->cost = node_cost(t->node);
+	c->cost = t->cost;
 	c->running = 1;
 }
 
@@ -78,7 +78,7 @@ void BPF_PROG(acg_stopping, struct task_struct *p, bool runnable)
 		return;
 	charge(p, t);
 	if (!runnable) {
-		t->expect = (3 * t->expect + t->ran) / 4;
+		t->expect = (t->expect ? (3 * t->expect + t->ran) / 4 : t->ran) ?: 1;
 		t->ran = 0;
 	}
 }

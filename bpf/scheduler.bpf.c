@@ -2,9 +2,9 @@
 /*
  * A sched_ext scheduler for nodes full of coding agents, and the place where the memory governor holds tasks.
  *
- * One queue, ordered by the virtual time at which a task's next stretch would end (tree.bpf.h), shared by all CPUs; a
- * second one per CPU for tasks that can run nowhere else. A woken task goes to an idle CPU, or at once in place of a task
- * whose turn is later than its own, or into the queue. See bpf/README.md.
+ * One queue, shared by all CPUs, ordered by the virtual time at which a task's next stretch would end (tree.bpf.h), those who
+ * are urgent first (queue.bpf.h); a second one per CPU for tasks that can run nowhere else. A woken task goes to an idle CPU,
+ * or at once in place of a task whose turn is later than its own, or into the queue. See bpf/README.md.
  */
 #include "vmlinux-min.h"
 #include "shared.bpf.h"
@@ -18,6 +18,7 @@ static void book(struct task_state *t);
 
 #include "governor.bpf.h"
 #include "queue.bpf.h"
+#include "throttle.bpf.h"
 
 SEC("struct_ops/acg_select_cpu")
 s32 BPF_PROG(acg_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
@@ -48,36 +49,6 @@ s32 BPF_PROG(acg_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags
 	return cpu;
 }
 
-static void insert(struct task_struct *p, u64 dsq, u64 slice, u64 key, u64 enq_flags)
-{
-	struct scx_bpf_dsq_insert_vtime_args args = { .dsq_id = dsq, .slice = slice, .vtime = key, .enq_flags = enq_flags };
-
-	__scx_bpf_dsq_insert_vtime(p, &args);
-}
-
-/* Makes it wait for its cpu.max; false: there is no way to wake it later, so let it run. */
-static bool throttle(struct task_struct *p, struct task_state *t, u64 enq_flags, __u64 now)
-{
-	struct acg_node *node = node_at(t->node);
-	struct alarm *alarm;
-	__u32 zero = 0;
-
-	alarm = bpf_map_lookup_elem(&bandwidth_alarm, &zero);
-	if (!alarm)
-		return false;
-	if (!t->throttled_ns) {
-		t->throttled_ns = now;
-		__sync_fetch_and_add(&throttled_tasks, 1); /* first: the alarm sets itself again while this is not 0 */
-		count(throttles);
-		if (node)
-			__sync_fetch_and_add(&node->throttled, 1);
-	}
-	if (!alarm_set(alarm, t->key, 0))
-		return false;
-	insert(p, DSQ_THROTTLED, t->slice, t->key, enq_flags);
-	return true;
-}
-
 SEC("struct_ops/acg_enqueue")
 void BPF_PROG(acg_enqueue, struct task_struct *p, u64 enq_flags)
 {
@@ -103,7 +74,7 @@ void BPF_PROG(acg_enqueue, struct task_struct *p, u64 enq_flags)
 	if (!quoted && !quote(p, t, now)) {
 		if (throttle(p, t, enq_flags, now))
 			return;
-		t->key = t->start;
+		t->key = t->start + t->stretch;
 	}
 	book(t);
 	pinned = one_cpu_only(p);
@@ -127,7 +98,8 @@ void BPF_PROG(acg_enqueue, struct task_struct *p, u64 enq_flags)
 		struct cpu_state *c = cpu_at(cpu);
 
 		if (c && c->running && (!head || !before(head->scx.dsq_vtime, t->key))) {
-			c->start = c->key = t->key; /* the next who looks for a victim sees the newcomer */
+			c->key = t->key; /* the next who looks for a victim sees the newcomer */
+			c->stretch = t->stretch;
 			c->since = now;
 			count(preempts);
 			scx_bpf_dsq_insert___v2___acg(p, DSQ_LOCAL, t->slice, enq_flags | ENQ_PREEMPT);
@@ -167,8 +139,8 @@ static bool keep(struct task_struct *prev, s32 cpu, struct task_struct *head, __
 		return false;
 	book(t);
 	scx_bpf_task_set_slice(prev, t->slice);
-	c->start = t->start;
 	c->key = t->key;
+	c->stretch = t->stretch;
 	c->since = now;
 	if (before(virtual_now, t->start))
 		virtual_now = t->start;
@@ -212,91 +184,7 @@ void BPF_PROG(acg_tick, struct task_struct *p)
 
 #include "lifecycle.bpf.h"
 #include "cgroups.bpf.h"
-
-/*
- * Hotplug. Without these two operations it would eject us. The kernel moves queued tasks off a CPU that goes away, but waits
- * for those that cannot migrate, which all held tasks are.
- */
-SEC("struct_ops/acg_cpu_online")
-void BPF_PROG(acg_cpu_online, s32 cpu)
-{
-	struct cpu_state *c = cpu_at(cpu);
-
-	if (c)
-		c->leaving = 0;
-}
-
-SEC("struct_ops/acg_cpu_offline")
-void BPF_PROG(acg_cpu_offline, s32 cpu)
-{
-	struct cpu_state *c = cpu_at(cpu);
-
-	if (!c)
-		return;
-	c->running = 0;
-	c->leaving = 1;
-	look_now(cpu);
-}
-
-/*
- * In partial mode the fair class can take a CPU from us for long. What waits in that CPU's local queue goes back to the
- * shared one, for another CPU to take.
- */
-SEC("tp_btf/sched_switch")
-int BPF_PROG(acg_taken_over, bool preempt, struct task_struct *prev, struct task_struct *next)
-{
-	if (prev->policy != SCHED_EXT_POLICY || next->policy == SCHED_EXT_POLICY || !next->pid)
-		return 0;
-	count(requeued);
-	scx_bpf_reenqueue_local___v2___acg();
-	return 0;
-}
-
-static int unthrottle(void *map, __u32 *key, struct alarm *alarm)
-{
-	__u64 now = bpf_ktime_get_ns(), next = now + LOOK_MAX;
-	__u32 released = 0;
-	struct task_struct *p;
-
-	alarm->at = 0;
-	bpf_rcu_read_lock();
-	bpf_for_each(scx_dsq, p, DSQ_THROTTLED, 0) {
-		struct task_state *t = state_of(p);
-		__u64 dsq = DSQ_SHARED;
-
-		if (!t)
-			continue;
-		if (before(now, p->scx.dsq_vtime)) {
-			if (before(p->scx.dsq_vtime, next))
-				next = p->scx.dsq_vtime;
-			break;
-		}
-		if (released >= 2 * cpus) { /* no herd: the first ones may use the budget up */
-			next = now + LOOK_MIN;
-			break;
-		}
-		if (!quote(p, t, now)) {
-			if (before(t->key, next))
-				next = t->key;
-			continue;
-		}
-		if (p->nr_cpus_allowed == 1 || p->migration_disabled)
-			dsq = DSQ_PINNED + scx_bpf_task_cpu(p);
-		book(t);
-		scx_bpf_dsq_move_set_vtime(&___it, t->key);
-		if (scx_bpf_dsq_move_vtime(&___it, p, dsq, 0)) {
-			s32 cpu = dsq == DSQ_SHARED ? scx_bpf_pick_idle_cpu(p->cpus_ptr, 0) : scx_bpf_task_cpu(p);
-
-			released++;
-			if (cpu >= 0)
-				scx_bpf_kick_cpu(cpu, KICK_IDLE);
-		}
-	}
-	bpf_rcu_read_unlock();
-	if (*(volatile __s32 *)&throttled_tasks > 0)
-		alarm_set(alarm, next, 0);
-	return 0;
-}
+#include "hotplug.bpf.h"
 
 SEC("struct_ops.s/acg_init")
 s32 BPF_PROG(acg_init)
@@ -325,7 +213,7 @@ s32 BPF_PROG(acg_init)
 	if (!alarm || !state)
 		return -22; /* EINVAL */
 	bpf_timer_init(&alarm->timer, &bandwidth_alarm, 1 /* CLOCK_MONOTONIC */);
-	bpf_timer_set_callback(&alarm->timer, unthrottle);
+	bpf_timer_set_callback(&alarm->timer, look_at_throttled);
 	alarm->at = 0;
 	state->started_ns = bpf_ktime_get_ns();
 	state->exited_ns = 0;

@@ -23,10 +23,12 @@ struct task_state {
 	__u32 counted;		/* 1: in node.own */
 	__u64 charged;		/* se.sum_exec_runtime at the last charge */
 	__u64 start;		/* virtual time its stretch starts at, */
-	__u64 key;		/* ends at, */
+	__u64 cost;		/* at this many virtual ns per ns (node_start), */
+	__u64 stretch;		/* how much of it that takes, */
+	__u64 key;		/* where that puts it in the queue, */
 	__u64 reserved;		/* and the part of the node's account that is its */
 	__u64 ran;		/* ns since it slept last */
-	__u64 expect;		/* ns it runs between two sleeps, exponential average */
+	__u64 expect;		/* ns it runs between two sleeps, exponential average; 0: not known yet */
 	__u64 woken_ns;
 	__u64 throttled_ns;	/* waiting for cpu.max since; 0: not */
 	__u64 slice;		/* the same for the running or next stretch */
@@ -57,8 +59,8 @@ struct {
 
 /* What runs on each CPU, for those who look for one to preempt. */
 struct cpu_state {
-	__u64 start;		/* of the running task's stretch, */
-	__u64 key;		/* its end, both virtual, */
+	__u64 key;		/* of the running task, */
+	__u64 stretch;		/* its stretch, both virtual, */
 	__u64 since;		/* and when it began to run */
 	__u64 cost;
 	__u32 running;		/* 1: one of ours */

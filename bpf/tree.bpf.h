@@ -21,9 +21,9 @@
 
 #define SLICE (8 * MSEC)      /* longest stretch between two decisions; enforced at ticks */
 #define EXPECT_MIN (MSEC / 2) /* shortest stretch anyone is expected to run */
-#define INTERACTIVE (2 * MSEC) /* who sleeps after less than this on average is interactive */
-#define BOOST (12 * MSEC)     /* credit a cgroup may have saved up while its interactive task slept */
-#define LAG (64 * MSEC)	      /* credit it may have while it does not sleep: more than a turn of others takes */
+#define SAVED (12 * MSEC)     /* CPU time a cgroup may have saved up while it slept, at its share */
+#define LAG (64 * MSEC)	      /* virtual time it may be behind while it does not sleep */
+#define EVER (1ULL << 40)     /* further than any two tasks are apart in virtual time: SLICE at COST_MAX is half of it */
 /*
  * Nobody's turn is put off further than this per CPU, whatever its weight: a task that waits for timeout_ms ejects the
  * scheduler. It bounds how small a share can be: one slice in two seconds.
@@ -45,6 +45,9 @@ struct {
 	__type(key, int);
 	__type(value, __u32);
 } acg_node_of SEC(".maps");
+
+/* Not bpf_for: its iterator costs more than a level does, and this is walked several times at every wake-up. */
+#define each_level(i) _Pragma("clang loop unroll(disable)") for (int i = 0; i < DEPTH_MAX; i++)
 
 static __u64 virtual_now; /* where the latest to start running started */
 static __u32 node_cursor;
@@ -71,7 +74,7 @@ static __always_inline void settle(__s32 *runnable, __u32 weight, __u32 *counted
 {
 	int i;
 
-	bpf_for(i, 0, 4) {
+	for (i = 0; i < 4; i++) {
 		__u32 want = *(volatile __s32 *)runnable > 0 ? weight : 0;
 		__u32 had = __sync_lock_test_and_set(counted, want);
 
@@ -89,13 +92,12 @@ static __always_inline void settle(__s32 *runnable, __u32 weight, __u32 *counted
 __noinline int node_count(__u32 index, int one)
 {
 	struct acg_node *node = node_at(index);
-	int i;
 
 	if (!node)
 		return 0;
 	__sync_fetch_and_add(&node->own, one);
 	settle(&node->own, OWN_WEIGHT, &node->own_counted, &node->load, &node->active);
-	bpf_for(i, 0, DEPTH_MAX) {
+	each_level(i) {
 		struct acg_node *parent;
 
 		if (!node->level || !node->counted == !(node->active > 0))
@@ -134,43 +136,33 @@ static __always_inline __u64 cost_down(__u64 cost, __u64 load, __u64 weight)
 	return cost > (1ULL << COST_SHIFT) ? cost : 1ULL << COST_SHIFT;
 }
 
-/* Virtual nanoseconds per nanosecond of one of the node's own tasks, << COST_SHIFT. */
-__noinline __u64 node_cost(__u32 index)
+/*
+ * How far ahead of the others an account can be for a reason: a stretch each for the tasks (or children) that wait or run,
+ * four times over, because a stretch ends at a tick and may be long overdue by then. What is beyond that dates from a smaller
+ * weight, and counts no longer.
+ */
+static __always_inline __u64 ahead_max(__u64 cost, __s32 runnable)
 {
-	struct acg_node *node = node_at(index);
-	__u64 cost = 1ULL << COST_SHIFT;
-	int i;
+	__u64 most = AHEAD_MAX * cpus, fair = (SLICE * cost >> COST_SHIFT) * 4 * ((runnable > 0 ? runnable : 0) + 1);
 
-	if (!node)
-		return cost;
-	cost = cost_up(cost, node->load, OWN_WEIGHT);
-	bpf_for(i, 0, DEPTH_MAX) {
-		struct acg_node *parent;
-
-		if (!node->level)
-			break;
-		parent = node_at(node->parent);
-		if (!parent)
-			break;
-		cost = cost_up(cost, parent->load, node->weight);
-		node = parent;
-	}
-	return cost;
+	return fair < most ? fair : most;
 }
 
-/* Charges CPU time to a node and all above it; what had been reserved for it in the node's own account is returned. */
-__noinline int node_charge(__u32 index, __u64 ran, __u64 reserved)
+/*
+ * Charges CPU time to a node and all above it, at the cost it was quoted; what had been reserved for it in the node's own
+ * account is returned.
+ */
+__noinline int node_charge(__u32 index, __u64 ran, __u64 reserved, __u64 cost)
 {
 	struct acg_node *node = node_at(index);
-	__u64 cost = node_cost(index), oldest = virtual_now - LAG - 2 * (SLICE * cost >> COST_SHIFT);
-	int i;
+	__u64 oldest = virtual_now - LAG - 2 * (SLICE * cost >> COST_SHIFT), most;
 
 	if (!node)
 		return 0;
 	__sync_fetch_and_add(&node->vtime, (ran * cost >> COST_SHIFT) - reserved);
 	__sync_fetch_and_add(&node->run_ns, ran);
 	cost = cost_down(cost, node->load, OWN_WEIGHT);
-	bpf_for(i, 0, DEPTH_MAX) {
+	each_level(i) {
 		struct acg_node *parent;
 
 		if (node->quota_ns)
@@ -186,6 +178,9 @@ __noinline int node_charge(__u32 index, __u64 ran, __u64 reserved)
 			if (before(node->vtime, oldest))
 				node->vtime = oldest; /* credit is not kept over idle times */
 			__sync_fetch_and_add(&node->vtime, ran * cost >> COST_SHIFT);
+			most = virtual_now + ahead_max(cost, node->active);
+			if (before(most, node->vtime))
+				node->vtime = most;
 		}
 		cost = cost_down(cost, parent->load, node->weight);
 		node = parent;
@@ -193,17 +188,22 @@ __noinline int node_charge(__u32 index, __u64 ran, __u64 reserved)
 	return 0;
 }
 
-/* Where a node's next task may start in virtual time: its own account, unless those above it are further on. */
-__noinline __u64 node_start(__u32 index, __u64 cost, __u64 credit)
+/*
+ * Where a node's next task may start in virtual time: its own account, unless those above it are further on. *cost: virtual
+ * nanoseconds per nanosecond of it, << COST_SHIFT. slept: the task did not want the CPU until now.
+ */
+__noinline __u64 node_start(__u32 index, bool slept, __u64 *cost)
 {
-	struct acg_node *node = node_at(index);
-	__u64 start, now = virtual_now, slack = SLICE * cost >> COST_SHIFT;
-	int i;
+	__u64 start, now = virtual_now, above = now - EVER, price = 1ULL << COST_SHIFT, slack, credit, ahead;
+	struct acg_node *leaf = node_at(index), *node = leaf;
 
-	if (!node)
+	if (!cost)
 		return now;
-	start = node->vtime;
-	bpf_for(i, 0, DEPTH_MAX) {
+	*cost = price;
+	if (!leaf)
+		return now;
+	price = cost_up(price, leaf->load, OWN_WEIGHT);
+	each_level(i) {
 		struct acg_node *parent;
 
 		if (!node->level)
@@ -212,17 +212,28 @@ __noinline __u64 node_start(__u32 index, __u64 cost, __u64 credit)
 		if (!parent)
 			break;
 		/*
-		 * One stretch of slack: children take turns, so the sum of them is ahead of each. Without anybody to compete with,
-		 * the account says nothing: it also has what was used on credit, which virtual_now has not.
+		 * Without anybody to compete with, the account says nothing: it also has what was used on credit, which
+		 * virtual_now has not.
 		 */
-		if (i && parent->load > node->weight && before(start, node->vtime - slack))
-			start = node->vtime - slack;
+		if (i && parent->load > node->weight && before(above, node->vtime))
+			above = node->vtime;
+		price = cost_up(price, parent->load, node->weight);
 		node = parent;
 	}
+	*cost = price;
+	ahead = ahead_max(price, leaf->own);
+	if (before(now + ahead, leaf->vtime))
+		leaf->vtime = now + ahead;
+	start = leaf->vtime;
+	slack = SLICE * price >> COST_SHIFT; /* one stretch: children take turns, so the sum of them is ahead of each */
+	if (before(start, above - slack))
+		start = above - slack;
+	/* who never stopped wanting the CPU may be further behind: more than a turn of all others takes */
+	credit = slept ? SAVED * price >> COST_SHIFT : LAG + slack;
 	if (before(start, now - credit))
 		start = now - credit;
-	if (before(now + AHEAD_MAX * cpus, start))
-		start = now + AHEAD_MAX * cpus;
+	if (before(now + ahead, start))
+		start = now + ahead;
 	return start;
 }
 
@@ -233,7 +244,7 @@ static void node_reserve(__u32 index, __u64 start, __u64 reserve)
 
 	if (!node)
 		return;
-	if (before(node->vtime, start) || before(virtual_now + AHEAD_MAX * cpus, node->vtime))
+	if (before(node->vtime, start))
 		node->vtime = start;
 	__sync_fetch_and_add(&node->vtime, reserve);
 }
