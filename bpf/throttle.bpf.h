@@ -112,7 +112,7 @@ static int look_at_throttled(void *map, __u32 *key, struct alarm *alarm)
 		}
 	}
 	bpf_rcu_read_unlock();
-	if (*(volatile __s32 *)&throttled_tasks > 0)
+	if (*(volatile __s32 *)&throttled_tasks > 0 || scx_bpf_dsq_nr_queued(DSQ_THROTTLED) > 0)
 		alarm_set(alarm, next, 0);
 	return 0;
 }

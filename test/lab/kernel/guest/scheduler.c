@@ -131,6 +131,7 @@ static void churn(void)
 	shares(names, 2, 5, used);
 	report("churn", "steady=%f fresh=%f", used[0], used[1]);
 	dismiss(pids, n);
+	put(file("b", "cgroup.kill"), "1"); /* a child that had not asked for its parent's death signal yet */
 }
 
 static void bandwidth(void)
@@ -400,9 +401,14 @@ static void stall(void)
 	}
 	pids[n++] = child("a/s/c", EXT, spin, NULL);
 	nap(0.1);
-	pids[n++] = child("b/s/c", 0, spin, NULL);
-	pids[n++] = child("b/s/c", 0, spin, NULL);
-	pids[n++] = child("b/s/c", 0, spin, NULL);
+	for (cpu = 0; cpu < 2; cpu++) { /* one on each: left to themselves they may share one, and ours have the other */
+		cpu_set_t one;
+
+		pids[n++] = child("b/s/c", 0, spin, NULL);
+		CPU_ZERO(&one);
+		CPU_SET(cpu, &one);
+		sched_setaffinity(pids[n - 1], sizeof(one), &one);
+	}
 	begin = now();
 	while (enabled() && now() - begin < 12)
 		nap(0.1);
@@ -434,6 +440,7 @@ static void reload(void)
 		failed += !!load(path, "acg_partial");
 		nap(0.1);
 	}
+	nap(1); /* what it ran while nobody was in charge is paid back first */
 	shares(names, 2, 3, used);
 	report("reload", "failed=%d enabled=%d used=%f limited=%f", failed, enabled(), (used[0] + used[1]) / 3, used[1] / 3);
 	dismiss(pids, n);
