@@ -1,4 +1,6 @@
+import { rmSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { compileObject } from './compile.ts';
 import { measure } from './measured.ts';
 
 type Measured = Awaited<ReturnType<typeof measure>>;
@@ -8,7 +10,9 @@ const off = (value: number, expected: number) => (Math.abs(value - expected) / e
 
 let seen: Measured;
 beforeAll(async () => {
-  seen = await measure('scheduler');
+  const turns = compileObject('turns');
+  seen = await measure('scheduler', [turns]);
+  rmSync(turns);
 }, 290_000);
 
 describe('shares and limits', () => {

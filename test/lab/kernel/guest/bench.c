@@ -300,11 +300,15 @@ static void bench_sched(void)
 		for (k = 0; k < 3; k++)
 			crew(pids + 2 * k, names[k], EXT, 2);
 		nap(0.3);
+		freeze(true);
 		for (k = 0; k < 3; k++)
 			used[k] = -usage(names[k]);
+		freeze(false);
 		nap(2);
+		freeze(true);
 		for (k = 0; k < 3; k++)
 			used[k] += usage(names[k]);
+		freeze(false);
 		report("weights", "one=%f two=%f four=%f", used[0], used[1], used[2]);
 		dismiss(pids, 6);
 		crew(pids, "max/s/c", EXT, 2);

@@ -338,6 +338,16 @@ static inline double usage(const char *name)
 	return atof(text + strlen("usage_usec ")) / 1e6;
 }
 
+/* Frozen, everybody's time is in the accounts; while they run, the last tick's is not, and an emulated CPU's ticks come late. */
+static inline void freeze(bool on)
+{
+	double end = now() + 2;
+
+	put(ROOT "/cgroup.freeze", on ? "1" : "0");
+	while (on && !strstr(get(ROOT "/cgroup.events"), "frozen 1") && now() < end)
+		nap(0.005);
+}
+
 static inline bool enabled(void)
 {
 	return !strncmp(get("/sys/kernel/sched_ext/state"), "enabled", 7);

@@ -1,6 +1,6 @@
 /*
  * What the scheduler promises, tried out in the guest. Every check prints its measurements; scheduler.test.ts judges them.
- * Usage: scheduler OBJECT [CHECK...]
+ * Usage: scheduler OBJECT OBJECT-OF-turns.bpf.c [CHECK...]
  */
 #include "guest.h"
 #include <math.h>
@@ -25,16 +25,6 @@ static void dismiss(pid_t *pids, int n)
 		kill(pids[i], SIGKILL);
 	for (i = 0; i < n; i++)
 		waitpid(pids[i], NULL, 0);
-}
-
-/* Frozen, everybody's time is in the accounts; while they run, the last tick's is not, and an emulated CPU's ticks come late. */
-static void freeze(bool on)
-{
-	double end = now() + 2;
-
-	put(ROOT "/cgroup.freeze", on ? "1" : "0");
-	while (on && !strstr(get(ROOT "/cgroup.events"), "frozen 1") && now() < end)
-		nap(0.005);
 }
 
 /* CPU time each of up to 4 cgroups used in that many seconds, after a short start. */
@@ -479,6 +469,14 @@ static const struct {
 	{ "stall", stall },
 };
 
+static int take_turns(const char *turns)
+{
+	struct bpf_object *o = bpf_object__open_file(turns, NULL);
+	struct bpf_program *program = o && !bpf_object__load(o) ? bpf_object__next_program(o, NULL) : NULL;
+
+	return program && bpf_program__attach(program) ? 0 : -errno;
+}
+
 int main(int argc, char **argv)
 {
 	size_t i;
@@ -489,14 +487,17 @@ int main(int argc, char **argv)
 	group("a/s/c");
 	group("b/s/c");
 	group("driver");
+	error = take_turns(argv[2]);
+	if (error)
+		return 1;
 	error = load(path, "acg_partial");
 	report("load", "error=%d enabled=%d", error, enabled());
 	if (error)
 		return 1;
 	for (i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
-		bool wanted = argc < 3;
+		bool wanted = argc < 4;
 
-		for (k = 2; k < argc; k++)
+		for (k = 3; k < argc; k++)
 			wanted |= !strcmp(argv[k], checks[i].name);
 		if (!wanted)
 			continue;
