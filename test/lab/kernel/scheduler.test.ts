@@ -11,9 +11,9 @@ const off = (value: number, expected: number) => (Math.abs(value - expected) / e
 let seen: Measured;
 beforeAll(async () => {
   const turns = compileObject('turns');
-  seen = await measure('scheduler', [turns]);
+  seen = await measure('scheduler', [turns], { timeoutMs: 880_000 }); // 80 s on a still machine, ten times that on a busy one
   rmSync(turns);
-}, 290_000);
+}, 900_000);
 
 describe('shares and limits', () => {
   test('loads, and only tasks with policy SCHED_EXT are its own', () => {
