@@ -22,9 +22,18 @@ function roomOf(d: Draft, s: Scope): number {
   return ((s.headroom - reserve) * 1000) / USED_UP;
 }
 
+/** A slow machine looks again within so long, milliseconds. */
+const ANSWER = 300;
+
+/** With the governor: so fast a call does not meet its hard ceiling before we have looked again, even on a slow machine. */
+const within = (d: Draft, c: Call, pace: number): number =>
+  d.state.governed && c.applied.max !== 'max'
+    ? Math.max(TRICKLE, Math.min(pace, ((c.applied.max - c.seen.working) * 1000) / ANSWER))
+    : pace;
+
 /** The pace a throttle begins with: no more than the call grew by. */
 export const firstPace = (d: Draft, s: Scope, c: Call): number =>
-  Math.max(TRICKLE, Math.min(c.seen.rate, roomOf(d, s)));
+  within(d, c, Math.max(TRICKLE, Math.min(c.seen.rate, roomOf(d, s))));
 
 /**
  * The pace of each throttled call, bytes per second. The last in the order of victims comes first and gets what it can use, twice what
@@ -55,8 +64,9 @@ export function adjustPaces(d: Draft, event: PolicyEvent): void {
   if (event.type !== 'samples') return;
   const paces = pacesOf(d);
   for (const c of d.present) {
-    const pace = paces.get(c.id);
-    if (pace === undefined || c.rungSince === d.now) continue;
+    const wanted = paces.get(c.id);
+    if (wanted === undefined || c.rungSince === d.now) continue;
+    const pace = Math.round(within(d, c, wanted));
     const moved = Math.abs(pace - c.pace) > c.pace / 4;
     if (moved) c.pace = pace;
     if (d.state.governed && moved) {
