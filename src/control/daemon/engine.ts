@@ -272,6 +272,11 @@ export class Engine {
     if (this.schedExt) enlistAll(call.cgroup);
   }
 
+  /** The same for all calls that run. */
+  enlistRunning(): void {
+    for (const session of this.sessions.values()) for (const call of session.calls.values()) this.enlist(call);
+  }
+
   /** Ends one call as a whole, background processes included, and resolves with its record. Throws ACG_NO_CALL. */
   killCall(id: string): Promise<CallRecord> {
     const found = this.statuses.find(id);

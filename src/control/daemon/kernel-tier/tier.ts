@@ -37,6 +37,8 @@ export class KernelTier {
   #alone: Server | undefined;
   #timer: NodeJS.Timeout | undefined;
   readonly #charge: Charge;
+  /** A shim that was answered before the scheduler took charge may start its command after the calls were looked through. */
+  #mayHaveMissed = false;
   #tier: Tier = 'cgroup';
   #applying: Promise<void> = Promise.resolve();
 
@@ -147,12 +149,11 @@ export class KernelTier {
     const programs = this.#programs;
     const inCharge = this.#charge.read(programs?.scheduler);
     const enlists = inCharge && this.#wanted?.scheduler === 'partial';
-    if (enlists && !engine.schedExt) {
-      engine.schedExt = true;
-      // who runs in the fair class cannot be held
-      for (const session of engine.sessions.values()) for (const call of session.calls.values()) engine.enlist(call);
-    }
+    const fresh = enlists && !engine.schedExt;
     engine.schedExt = enlists;
+    // who runs in the fair class cannot be held
+    if (fresh) engine.enlistRunning();
+    this.#mayHaveMissed = fresh;
     const kept = (inCharge || programs?.memory) && engine.controllers.has('memory');
     const governor = kept ? programs?.governor : undefined;
     const tier = !governor ? 'cgroup' : programs?.memory ? 'memcg-bpf' : 'sched-ext';
@@ -178,6 +179,8 @@ export class KernelTier {
         this.#inTurn(() => this.#unload(why));
         return;
       }
+      if (this.#mayHaveMissed) this.#options.engine.enlistRunning();
+      this.#mayHaveMissed = false;
       if (programs.scheduler && this.#charge.watch(programs.scheduler)) this.#assess();
       this.#protection.update(programs.memory, this.#options.engine);
     } catch (error) {
