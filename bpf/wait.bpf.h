@@ -9,8 +9,9 @@
 #include "budget.bpf.h"
 
 #define GUARD_LOOK (20 * MSEC)	/* how often who was stopped by the guard looks whether headroom is back */
-#define GUARD_PATIENCE (10000 * MSEC) /* so long a tripped guard stops growth altogether: for the daemon to decide. Without one, */
-#define GUARD_HOLD (800 * MSEC)	/* nobody must hang: from then on each charge is held this long */
+#define PATIENCE (10000 * MSEC)	/* budgets hold for no longer than this, whatever is owed, and so long a tripped guard stops */
+				/* growth altogether: for the daemon to decide. Without one, nobody must hang: */
+#define GUARD_HOLD (800 * MSEC)	/* from then on the guard holds each charge for this long */
 
 extern struct mem_cgroup *bpf_get_mem_cgroup(struct cgroup_subsys_state *css) __weak __ksym;
 extern void bpf_put_mem_cgroup(struct mem_cgroup *memcg) __weak __ksym;
@@ -43,7 +44,7 @@ static __noinline bool stopped_by_guard(struct task_state *t, __u64 now)
 	if (!t || !guard || !guard->cgroup || !guard_look(usage_of(guard->cgroup), now))
 		return false;
 	if (!t->guard_ns) {
-		t->guard_ns = guard->tripped_ns + GUARD_PATIENCE;
+		t->guard_ns = guard->tripped_ns + PATIENCE;
 		if (before(t->guard_ns, now + GUARD_HOLD))
 			t->guard_ns = now + GUARD_HOLD;
 	}
@@ -78,7 +79,7 @@ static __noinline __u64 still_over(struct task_state *t, __u64 now)
 			wait = more;
 	}
 	if (!t->due_ns)
-		t->due_ns = now + wait;
+		t->due_ns = now + (wait < PATIENCE ? wait : PATIENCE);
 	if (!before(now, t->due_ns))
 		wait = 0;
 	else if (wait > t->due_ns - now)
