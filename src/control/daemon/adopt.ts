@@ -75,6 +75,8 @@ async function adoptCalls(
       continue;
     }
     const call = new Call(cgroup, kept.data, engine.controllers);
+    // where a governor is in charge, a daemon that had none may have left a ceiling of its own
+    if (engine.policy.growth.on && engine.controllers.has('memory')) cgroup.write('memory.high', 'max');
     engine.calls.takeCall(session, call);
     engine.enlist(call);
     adoption.calls++;

@@ -273,8 +273,7 @@ export class PolicyDriver {
     const { max, high } = action;
     if (max !== undefined && this.#wouldKill(cgroup, max)) return;
     // the soft ceiling first when both come down, last when both go up: it is never above the hard one for long
-    // a daemon without a governor may have left one of its own
-    if (high !== undefined) cgroup.write('memory.high', governed ? 'max' : high);
+    if (high !== undefined && !governed) cgroup.write('memory.high', high);
     if (max !== undefined) cgroup.write('memory.max', max);
   }
 
