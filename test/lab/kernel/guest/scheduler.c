@@ -431,7 +431,7 @@ static void reload(void)
 		nap(0.1);
 	}
 	nap(1); /* what it ran while nobody was in charge is paid back first */
-	shares(names, 2, 6, used); /* long: at both ends it is uncertain by a quota and an overrun */
+	shares(names, 2, 6, used);
 	report("reload", "failed=%d enabled=%d used=%f limited=%f", failed, enabled(), (used[0] + used[1]) / 6, used[1] / 6);
 	dismiss(pids, n);
 	put(file("b/s/c", "cpu.max"), "max");
