@@ -27,8 +27,8 @@ describe('the daemon on tier sched-ext, stock kernel', () => {
   });
 
   test('who grows into the low mark is held to a pace by the kernel, and the policy explains with its figures', () => {
-    expect([r.holderEnded, r.growerEnded]).toEqual([exited(0), exited(0)]);
     const texts: string[] = r.greedy.explanations.map(({ text }: { text: string }) => text);
+    expect([r.holderEnded, r.growerEnded], texts.join('\n')).toEqual([exited(0), exited(0)]);
     expect(texts.filter((text) => /^throttled: .*; governor: .*held at /.test(text))).not.toEqual([]);
     expect(texts.filter((text) => /governor: \d+ holds, /.test(text))).not.toEqual([]);
     expect(r.greedy.throttledMs).toBeGreaterThan(500);
