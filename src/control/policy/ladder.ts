@@ -250,7 +250,10 @@ export function killTheFirst(d: Draft): void {
     const victim = order.find((c) => modeOf(d, c) === 'enforce');
     const outranked = victim !== undefined && rankOf(d.state, victim, d.now) < rank;
     const waited = d.now - d.state.starvedSince[s.key]!;
-    const bursting = starving.some((c) => rankOf(d.state, c, d.now) === rank && c.seen.rate > GROWTH);
+    // it would use up what is left before the wait is over; a batch of pages that its end takes would not
+    const bursting = starving.some(
+      (c) => rankOf(d.state, c, d.now) === rank && (c.seen.rate * ladder.killAfterHigh) / 1000 > s.headroom,
+    );
     // the next it would meet is its own hard ceiling
     const cornered = starving.some(
       (c) => c !== victim && c.seen.rate > GROWTH && s.headroom < floorOf(d, s) / 2 + (c.seen.rate * ANSWER) / 1000,
