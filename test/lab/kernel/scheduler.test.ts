@@ -88,7 +88,9 @@ describe('when things go wrong', () => {
     const { failed, enabled, used, limited } = seen.first('reload');
     expect({ failed, enabled }).toEqual({ failed: 0, enabled: 1 });
     expect(used).toBeGreaterThan(1.4); // of 2, as above
-    expect(off(limited!, 0.3)).toBeLessThan(8);
+    expect(limited).toBeLessThan(0.3 * 1.08);
+    // what a task leaves of a period, because its emulated CPU stands still in the other's turn, is not kept for the next
+    expect(limited).toBeGreaterThan(0.2);
   });
 
   test('full mode schedules everybody', () => {

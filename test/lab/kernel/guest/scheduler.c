@@ -27,21 +27,28 @@ static void dismiss(pid_t *pids, int n)
 		waitpid(pids[i], NULL, 0);
 }
 
-/* CPU time each of up to 4 cgroups used in that many seconds, after a short start. */
-static void shares(const char **names, int n, double seconds, double *used)
+/*
+ * CPU time each of up to 4 cgroups used in that many seconds, after a short start. Returns how long it really was: a task that
+ * waits for its cpu.max freezes when it may run again.
+ */
+static double shares(const char **names, int n, double seconds, double *used)
 {
+	double begin;
 	int i;
 
 	nap(0.3);
 	freeze(true);
 	for (i = 0; i < n; i++)
 		used[i] = -usage(names[i]);
+	begin = now();
 	freeze(false);
 	nap(seconds);
 	freeze(true);
+	seconds = now() - begin;
 	for (i = 0; i < n; i++)
 		used[i] += usage(names[i]);
 	freeze(false);
+	return seconds;
 }
 
 static void weights(void)
@@ -128,7 +135,7 @@ static void bandwidth(void)
 {
 	const char *names[] = { "a/s/c", "b/s/c", "b/s/d" };
 	pid_t pids[8];
-	double used[3];
+	double used[3], seconds;
 	struct acg_scheduler counts;
 	int n = 0;
 
@@ -137,12 +144,12 @@ static void bandwidth(void)
 	group(names[2]);
 	put(file("a/s/c", "cpu.max"), "20000 100000");
 	n = crew(pids, "a/s/c", 1);
-	shares(names, 1, 4, used);
-	report("max-one", "share=%f", used[0] / 4);
+	seconds = shares(names, 1, 4, used);
+	report("max-one", "share=%f", used[0] / seconds);
 	n += crew(pids + n, "a/s/c", 3);
 	put(file("a/s/c", "cpu.max"), "50000 100000");
-	shares(names, 1, 4, used);
-	report("max-four", "share=%f", used[0] / 4);
+	seconds = shares(names, 1, 4, used);
+	report("max-four", "share=%f", used[0] / seconds);
 	put(file("a/s/c", "cpu.max"), "max");
 	shares(names, 1, 1, used);
 	report("max-lifted", "share=%f", used[0]);
@@ -150,8 +157,8 @@ static void bandwidth(void)
 	put(file("b", "cpu.max"), "40000 100000");
 	n = crew(pids, "b/s/c", 2);
 	n += crew(pids + n, "b/s/d", 2);
-	shares(names, 3, 4, used);
-	report("max-inherited", "share=%f c=%f d=%f", (used[1] + used[2]) / 4, used[1], used[2]);
+	seconds = shares(names, 3, 4, used);
+	report("max-inherited", "share=%f c=%f d=%f", (used[1] + used[2]) / seconds, used[1], used[2]);
 	put(file("b", "cpu.max"), "max");
 	dismiss(pids, n);
 	counts = scheduled();
@@ -417,7 +424,7 @@ static void stall(void)
 static void reload(void)
 {
 	const char *names[] = { "a/s/c", "b/s/c" };
-	double used[2];
+	double used[2], seconds;
 	pid_t pids[8];
 	int n, i, failed = 0;
 
@@ -431,8 +438,8 @@ static void reload(void)
 		nap(0.1);
 	}
 	nap(1); /* what it ran while nobody was in charge is paid back first */
-	shares(names, 2, 6, used);
-	report("reload", "failed=%d enabled=%d used=%f limited=%f", failed, enabled(), (used[0] + used[1]) / 6, used[1] / 6);
+	seconds = shares(names, 2, 6, used);
+	report("reload", "failed=%d enabled=%d used=%f limited=%f", failed, enabled(), (used[0] + used[1]) / seconds, used[1] / seconds);
 	dismiss(pids, n);
 	put(file("b/s/c", "cpu.max"), "max");
 }
