@@ -1,4 +1,5 @@
 /** How fast throttled calls may grow: at a pace that follows the room that is left. */
+import { ANSWER } from './bands.ts';
 import type { Draft } from './draft.ts';
 import type { PolicyEvent } from './events.ts';
 import { floorOf, type Scope, scopesOf } from './scopes.ts';
@@ -21,9 +22,6 @@ function roomOf(d: Draft, s: Scope): number {
   const reserve = floorOf(d, s) + (s.growth * horizon) / 1000 / (d.state.governed ? 2 : 1);
   return ((s.headroom - reserve) * 1000) / USED_UP;
 }
-
-/** A slow machine looks again within so long, milliseconds. */
-const ANSWER = 300;
 
 /** With the governor: so fast a call does not meet its hard ceiling before we have looked again, even on a slow machine. */
 const within = (d: Draft, c: Call, pace: number): number =>

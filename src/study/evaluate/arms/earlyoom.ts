@@ -6,7 +6,7 @@ import { AcgError } from '../../../model/index.ts';
 import { replayProgram } from '../../replay/index.ts';
 import { earlyoomPeer } from '../peers.ts';
 import type { Arm, ArmContext } from './arm.ts';
-import { besidePeer, ended } from './peer.ts';
+import { besidePeer, ended, onlyInLab } from './peer.ts';
 
 /**
  * earlyoom looks at the whole machine, so for its arm the machine is made as small as the node: a process that nobody kills holds
@@ -18,32 +18,12 @@ export const earlyoom: Arm = {
   peer: true,
   runs: earlyoomPeer,
   async begin(context: ArmContext) {
-    if (!process.env.AGENTCGROUP_LAB)
-      throw new AcgError('ACG_EVALUATE', 'earlyoom watches a whole machine: its arm runs in the lab only');
+    onlyInLab(earlyoomPeer);
     const node = context.scenario.node.memory;
     const ballast = await fill(context.dir, available() - node);
-    try {
-      const kib = Math.floor(node / 1024);
-      const arm = await besidePeer(context, earlyoomPeer, [
-        '-M',
-        `${Math.floor(kib / 10)},${Math.floor(kib / 20)}`,
-        '-r',
-        '0',
-      ]);
-      return {
-        ...arm,
-        async stop() {
-          try {
-            await arm.stop();
-          } finally {
-            await ended(ballast);
-          }
-        },
-      };
-    } catch (error) {
-      await ended(ballast);
-      throw error;
-    }
+    const kib = Math.floor(node / 1024);
+    const thresholds = ['-M', `${Math.floor(kib / 10)},${Math.floor(kib / 20)}`, '-r', '0'];
+    return besidePeer(context, earlyoomPeer, thresholds, () => ended(ballast));
   },
 };
 

@@ -7,8 +7,44 @@ import { findPeer, type Peer } from '../peers.ts';
 import type { ArmContext, RunningArm } from './arm.ts';
 import { plainSessions } from './plain.ts';
 
-/** Sessions in a cgroup each without any limit of their own, watched over by somebody else's daemon. */
-export async function besidePeer(context: ArmContext, peer: Peer, args: string[]): Promise<RunningArm> {
+/** What watches a whole machine, or serves its systemd, is not let loose on one that has other things to do. */
+export function onlyInLab(peer: Peer): void {
+  if (!process.env.AGENTCGROUP_LAB)
+    throw new AcgError(
+      'ACG_EVALUATE',
+      `${peer.package} concerns itself with a whole machine: its arm runs in the lab only`,
+    );
+}
+
+/**
+ * Sessions in a cgroup each without any limit of their own, watched over by somebody else's daemon. `undo` takes back what was made
+ * for the peer: when it has ended, or could not begin.
+ */
+export async function besidePeer(
+  context: ArmContext,
+  peer: Peer,
+  args: string[],
+  undo: () => void | Promise<void> = () => {},
+): Promise<RunningArm> {
+  try {
+    const arm = await begin(context, peer, args);
+    return {
+      ...arm,
+      async stop() {
+        try {
+          await arm.stop();
+        } finally {
+          await undo();
+        }
+      },
+    };
+  } catch (error) {
+    await undo();
+    throw error;
+  }
+}
+
+async function begin(context: ArmContext, peer: Peer, args: string[]): Promise<RunningArm> {
   const found = findPeer(peer);
   if (!found) throw new AcgError('ACG_EVALUATE', `${peer.package} is not here: apt-get install ${peer.package}`);
   const logFile = join(context.dir, `${peer.package}.log`);

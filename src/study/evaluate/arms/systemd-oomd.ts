@@ -1,11 +1,10 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { AcgError } from '../../../model/index.ts';
 import { MOUNT } from '../node.ts';
 import { systemdOomdPeer } from '../peers.ts';
 import type { Arm, ArmContext } from './arm.ts';
-import { besidePeer } from './peer.ts';
+import { besidePeer, onlyInLab } from './peer.ts';
 
 const RUN = '/run/systemd';
 
@@ -20,8 +19,7 @@ export const systemdOomd: Arm = {
   peer: true,
   runs: systemdOomdPeer,
   async begin(context: ArmContext) {
-    if (!process.env.AGENTCGROUP_LAB)
-      throw new AcgError('ACG_EVALUATE', "systemd-oomd serves a machine's own systemd: its arm runs in the lab only");
+    onlyInLab(systemdOomdPeer);
     for (const dir of ['oom', 'oomd.conf.d']) mkdirSync(join(RUN, dir), { recursive: true });
     writeFileSync(join(RUN, 'oomd.conf.d', 'evaluate.conf'), '[OOM]\nDefaultMemoryPressureDurationSec=1s\n');
     const stopServing = await serve(join(RUN, 'io.system.ManagedOOM'), [
@@ -34,22 +32,7 @@ export const systemdOomd: Arm = {
       },
       { mode: 'kill', path: '/', property: 'ManagedOOMSwap' },
     ]);
-    try {
-      const arm = await besidePeer(context, systemdOomdPeer, []);
-      return {
-        ...arm,
-        async stop() {
-          try {
-            await arm.stop();
-          } finally {
-            stopServing();
-          }
-        },
-      };
-    } catch (error) {
-      stopServing();
-      throw error;
-    }
+    return besidePeer(context, systemdOomdPeer, [], stopServing);
   },
 };
 
