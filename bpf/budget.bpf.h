@@ -46,6 +46,28 @@ static __always_inline struct acg_governor *governor(void)
 }
 
 /*
+ * Near a hard ceiling (memory.max) rates fall with the room that is left: as fast as it grows just now, nobody reaches it within a
+ * quarter of a second. The daemon may be late with a higher one, and it is the OOM killer that waits there. No slower than this,
+ * though: who stands still cannot be told from who needs nothing.
+ */
+#define NEAR_PER_SECOND 4
+#define NEAR_SLOWEST (2ULL << 20)
+
+/* Whether growth at that rate would come to the hard ceiling sooner. */
+static __always_inline bool near_ceiling(__u64 bps, __u64 usage, __u64 hard)
+{
+	return bps > NEAR_SLOWEST && usage + bps / NEAR_PER_SECOND > hard;
+}
+
+/* The rate at which it does not, bytes per second. */
+static __always_inline __u64 slope(__u64 usage, __u64 hard)
+{
+	__u64 bps = hard > usage ? (hard - usage) * NEAR_PER_SECOND : 0;
+
+	return bps > NEAR_SLOWEST ? bps : NEAR_SLOWEST;
+}
+
+/*
  * The token bucket, as a line usage must stay below: it rises by rate, but never further than burst above usage, and starts
  * at soft. Debt is not forgiven (usage above the line stays above it until the line has caught up), so the rate holds
  * whatever the size of the charges: a huge page of 2 MiB simply waits eight times as long as a batch of 64 pages.
@@ -53,7 +75,7 @@ static __always_inline struct acg_governor *governor(void)
  *
  * Graded: the rate of normal and low priority falls with how far usage is above soft, to 1 / (1 + priority * overage).
  */
-__noinline __u64 growth_wait(__u64 id, __u64 usage, __u64 now)
+__noinline __u64 growth_wait(__u64 id, __u64 usage, __u64 hard, __u64 now)
 {
 	struct acg_rate *rate = bpf_map_lookup_elem(&acg_rates, &id);
 	struct acg_growth *growth = bpf_map_lookup_elem(&acg_growth, &id);
@@ -79,6 +101,8 @@ __noinline __u64 growth_wait(__u64 id, __u64 usage, __u64 now)
 			overage = 4 << 8;
 		bps = (bps << 8) / ((1 << 8) + rate->priority * overage);
 	}
+	if (near_ceiling(bps, usage, hard))
+		bps = slope(usage, hard);
 	growth->usage = usage;
 	then = growth->refilled_ns;
 	if (before(then, now) && __sync_val_compare_and_swap(&growth->refilled_ns, then, now) == then) {

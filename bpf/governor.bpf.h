@@ -72,7 +72,7 @@ int BPF_PROG(acg_charge, struct page_counter *counter, unsigned long pages, stru
 				t->levels[level & 3] = id;
 				t->level_count = level + 1;
 			}
-			more = growth_wait(id, usage, now);
+			more = growth_wait(id, usage, memcg->memory.max * acg_page_size, now);
 			if (more > wait)
 				wait = more;
 		}

@@ -63,7 +63,7 @@ enum look { LOOK_UP, LOOK_ENOUGH, LOOK_NOBODY };
  * What one cgroup on the way up has to say. A global function, which the verifier looks at once: inlined it would follow every
  * value that `l` can have on every level.
  */
-__noinline int look_at(__u64 id, __u64 usage, struct levels *l, __u64 now)
+__noinline int look_at(__u64 id, __u64 usage, __u64 hard, struct levels *l, __u64 now)
 {
 	struct acg_rate *rate = bpf_map_lookup_elem(&acg_rates, &id);
 	__u32 zero = 0;
@@ -82,15 +82,15 @@ __noinline int look_at(__u64 id, __u64 usage, struct levels *l, __u64 now)
 			l->priority = rate->priority;
 			l->first = id;
 		}
-		more = growth_wait(id, usage, now);
+		more = growth_wait(id, usage, hard, now);
 		/*
-		 * A call's band says who has to wait when somebody has to. A pace from the first byte on, and what a limit stands
-		 * above, is to be kept in any case.
+		 * A call's band says who has to wait when somebody has to, be it because its own hard ceiling is near. A pace from the
+		 * first byte on, and what a limit stands above, is to be kept in any case.
 		 */
 		if (!l->found && rate->soft) {
 			struct acg_growth *growth = bpf_map_lookup_elem(&acg_growth, &id);
 
-			l->counts = band_counts(guard);
+			l->counts = near_ceiling(rate->rate, usage, hard) ? 256 : band_counts(guard);
 			l->band_ns = (more >> 8) * l->counts;
 			if (growth && more && usage > growth->allowed)
 				l->excess = usage - growth->allowed;
@@ -112,7 +112,8 @@ static __always_inline bool look_up(struct page_counter *counter, struct levels 
 	bpf_for(i, 0, LEVELS_MAX) {
 		struct mem_cgroup *memcg =
 			bpf_core_cast((void *)counter - bpf_core_field_offset(struct mem_cgroup, memory), struct mem_cgroup);
-		int look = look_at(memcg->css.cgroup->kn->id, (__u64)memcg->memory.usage.counter * acg_page_size, l, now);
+		int look = look_at(memcg->css.cgroup->kn->id, (__u64)memcg->memory.usage.counter * acg_page_size,
+				   memcg->memory.max * acg_page_size, l, now);
 
 		if (look == LOOK_NOBODY)
 			return false;

@@ -17,22 +17,32 @@ extern struct mem_cgroup *bpf_get_mem_cgroup(struct cgroup_subsys_state *css) __
 extern void bpf_put_mem_cgroup(struct mem_cgroup *memcg) __weak __ksym;
 extern unsigned long bpf_mem_cgroup_usage(struct mem_cgroup *memcg) __weak __ksym;
 
-/* memory.current of a cgroup by id; 0 when it is gone. */
-__noinline __u64 usage_of(__u64 id)
-{
-	struct cgroup *cgrp = bpf_cgroup_from_id(id);
-	struct mem_cgroup *memcg;
-	__u64 usage = 0;
+struct charged {
+	__u64 usage; /* memory.current, */
+	__u64 hard;  /* memory.max; bytes */
+};
 
+/* What is charged to a cgroup, by id; nothing when it is gone. */
+__noinline int charged_to(__u64 id, struct charged *found)
+{
+	struct cgroup *cgrp;
+	struct mem_cgroup *memcg;
+
+	if (!found)
+		return 0;
+	found->usage = 0;
+	found->hard = ~0ULL;
+	cgrp = bpf_cgroup_from_id(id);
 	if (!cgrp)
 		return 0;
 	memcg = bpf_get_mem_cgroup(&cgrp->self);
 	if (memcg) {
-		usage = bpf_mem_cgroup_usage(memcg);
+		found->usage = bpf_mem_cgroup_usage(memcg);
+		found->hard = memcg->memory.max * acg_page_size;
 		bpf_put_mem_cgroup(memcg);
 	}
 	bpf_cgroup_release(cgrp);
-	return usage;
+	return 0;
 }
 
 /* Whether the guard keeps a task of low priority in the callback: it may have tripped when the task was held already. */
@@ -40,8 +50,12 @@ static __noinline bool stopped_by_guard(struct task_state *t, __u64 now)
 {
 	__u32 zero = 0;
 	struct acg_guard *guard = bpf_map_lookup_elem(&acg_guard, &zero);
+	struct charged node = {};
 
-	if (!t || !guard || !guard->cgroup || !guard_look(usage_of(guard->cgroup), now))
+	if (!t || !guard || !guard->cgroup)
+		return false;
+	charged_to(guard->cgroup, &node);
+	if (!guard_look(node.usage, now))
 		return false;
 	if (!t->guard_ns) {
 		t->guard_ns = guard->tripped_ns + PATIENCE;
@@ -58,6 +72,7 @@ static __noinline bool stopped_by_guard(struct task_state *t, __u64 now)
  */
 static __noinline __u64 still_over(struct task_state *t, __u64 now)
 {
+	struct charged level = {};
 	__u64 wait = 0;
 	int i;
 
@@ -74,7 +89,8 @@ static __noinline __u64 still_over(struct task_state *t, __u64 now)
 			continue;
 		if (rate->flags & ACG_RATE_RELEASED)
 			return 0;
-		more = growth_wait(id, usage_of(id), now);
+		charged_to(id, &level);
+		more = growth_wait(id, level.usage, level.hard, now);
 		if (more > wait)
 			wait = more;
 	}

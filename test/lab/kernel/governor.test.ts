@@ -14,6 +14,7 @@ describe('rates and bands', () => {
       'levels',
       'agent',
       'graded',
+      'ceiling',
       'guard',
       'reused',
       'forks',
@@ -53,6 +54,11 @@ describe('rates and bands', () => {
     expect(off(high, 10)).toBeLessThan(15);
     expect(normal).toBeLessThan(0.8 * high);
     expect(low).toBeLessThan(0.95 * normal);
+  });
+
+  test('near its hard ceiling growth slows down, whatever its rate', () => {
+    // at that rate it would be there in 32 ms
+    expect(seen.first('ceiling').pace).toBeGreaterThan(0.7);
   });
 
   test('when headroom runs out, calls of low priority stop and others go on; they resume when it is back', () => {

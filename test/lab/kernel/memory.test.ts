@@ -48,6 +48,13 @@ describe.skipIf(!built)(`memory policy on the ${kernel} kernel`, () => {
     expect(seen.first('delayed').plenty).toBe(0);
   });
 
+  test('near its hard ceiling a call slows down, whatever the headroom and its rate', () => {
+    const { band, pace } = seen.first('ceiling') as { band: number; pace: number };
+    // nobody holds it back before the last quarter of its band; at its pace it would be there in 32 ms
+    expect(band).toBeGreaterThan(0.5);
+    expect(pace).toBeGreaterThan(0.7);
+  });
+
   test('with the guard tripped low priority crawls but is not starved, and high priority goes on', () => {
     const { tripped, high } = seen.first('headroom') as { tripped: number; high: number };
     expect(tripped).toBeGreaterThan(2);

@@ -415,6 +415,11 @@ static void graded(void)
 	report("graded", "high=%f normal=%f low=%f", grown[0], grown[1], grown[2]);
 }
 
+static void ceilings(void)
+{
+	report("ceiling", "pace=%f", ceiling(CALL, EXT, slow(1000)));
+}
+
 static int headroom_events, headroom_last;
 
 static int on_event(void *context, void *data, size_t size)
@@ -647,7 +652,7 @@ static const struct {
 	{ "signalled", signalled }, { "oom", out_of_memory }, { "crowd", crowd },	  { "forks", forks },
 	{ "update", update },	  { "levels", levels }, { "agent", agent },	  { "graded", graded },
 	{ "guard", guard },	  { "offline", offline }, { "reused", reused },	  { "unloaded", unloaded },
-	{ "orphaned", orphaned }, { "detached", detached },
+	{ "orphaned", orphaned }, { "detached", detached }, { "ceiling", ceilings },
 };
 
 int main(int argc, char **argv)

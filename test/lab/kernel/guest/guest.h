@@ -406,4 +406,23 @@ static inline void unrate(__u64 id)
 	bpf_map_delete_elem(map("acg_rates"), &id);
 	bpf_map_delete_elem(map("acg_growth"), &id);
 }
+
+/* How long a call takes to come to a hard ceiling of 32 MiB, where the OOM killer waits; 0: something else ended it. Seconds. */
+static inline double ceiling(const char *name, int policy, struct acg_rate budget)
+{
+	struct grow g = { .mib = 64 };
+	__u64 id = group(name);
+	double begin;
+	int status;
+
+	unrate(id);
+	rate(id, budget);
+	put(file(name, "memory.swap.max"), "0");
+	put(file(name, "memory.max"), "32M");
+	begin = now();
+	status = reap(child(name, policy, grow, &g), 60);
+	begin = now() - begin;
+	ungroup(name);
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL ? begin : 0;
+}
 #endif

@@ -89,6 +89,18 @@ static void headroom(void)
 	ungroup("ten/ses/agent");
 }
 
+/* With plenty of headroom on the node: from a soft ceiling of 16 MiB on, and with a pace that would be through in 32 ms. */
+static void ceilings(void)
+{
+	struct acg_guard plenty = { .cgroup = group("ten"), .limit = 4096 * MIB, .low = 256 * MIB, .clear = 512 * MIB };
+	struct acg_rate band = slow(16, ACG_PRIORITY_HIGH), pace = slow(1000, ACG_PRIORITY_LOW);
+
+	guard(plenty);
+	band.soft = 16 * MIB;
+	report("ceiling", "band=%f pace=%f", ceiling(CALL, 0, band), ceiling(CALL, 0, pace));
+	guard((struct acg_guard){ 0 });
+}
+
 static bool has(const char *name, __u64 id)
 {
 	char value[256];
@@ -182,6 +194,7 @@ static const struct {
 } checks[] = {
 	{ "rates", rates },
 	{ "headroom", headroom },
+	{ "ceiling", ceilings },
 	{ "forgotten", forgotten },
 	{ "needs", needs },
 };
