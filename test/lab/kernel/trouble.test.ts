@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { daemonReport } from './guest.ts';
+import { daemonReport, kernel } from './guest.ts';
 
-describe('the daemon when its tier changes, stock kernel', () => {
+describe(`the daemon when its tier changes, ${kernel} kernel`, () => {
   // biome-ignore lint/suspicious/noExplicitAny: the guest's own report, taken apart below
   let r: Record<string, any>;
   beforeAll(async () => {

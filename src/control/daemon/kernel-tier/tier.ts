@@ -251,7 +251,7 @@ export class KernelTier {
     if (this.#wanted?.tier === 'sched-ext' && !this.#programs)
       notes.push(`tier sched-ext is not to be had: ${this.#why}`);
     for (const { program, on, why } of this.#wanted?.tier === 'sched-ext' ? (this.#programs?.health ?? []) : [])
-      if (!on) notes.push(`${program}: ${why}`);
+      if (!on && this.#missed(program)) notes.push(`${program}: ${why}`);
     const memory = this.#programs?.health.find(({ program }) => program === 'memory');
     if (this.#wanted?.memory === 'memcg-bpf' && memory && !memory.on) {
       const keeper = this.#tier === 'sched-ext' ? 'the governor keeps' : 'cgroup files keep';
@@ -260,6 +260,11 @@ export class KernelTier {
     const out = this.#charge.note();
     if (out !== undefined) notes.push(out);
     return notes;
+  }
+
+  /** Is it wrong that this program is off? `memory` is spoken of by itself, and who keeps the budgets is a choice. */
+  #missed(program: ProgramHealth['program']): boolean {
+    return program === 'governor' ? this.#wanted?.memory === 'governor' : program !== 'memory';
   }
 
   /** What the governor and the scheduler counted, for the metrics. */
