@@ -14,8 +14,13 @@ const SETTLE = 3000;
 /** What the next call of an agent may need, as long as nobody knows: 95 of 100 recorded commands took less. Bytes. */
 const NEXT = 128 * 2 ** 20;
 
-/** See evenPart. */
-const PART = 1.25;
+/**
+ * A guess that keeps a call waiting counts for less and less, and after this long, milliseconds, for a quarter. Most bursts are over by
+ * then; what goes on is a plateau, beside which the call finds room or is held to a pace, whatever is typical. Only the governor's paces
+ * are exact enough for that.
+ */
+const PATIENCE = 2000;
+const LEAST = 1 / 4;
 
 /** Classes that never wait, whatever else: a person is reading their output, so to speak. */
 const instant: ReadonlySet<CommandClass> = new Set(['vcs', 'search', 'small']);
@@ -33,21 +38,24 @@ export function needOf(state: State, call: Call): number {
 const isSmall = (state: State, c: Call): boolean =>
   c.need <= state.config.admission.small || (instant.has(c.class) && c.hint.memory === undefined);
 
-/** An even part of what agents leave, and a quarter: bytes. */
+/** An even part of what agents leave: bytes. */
 function evenPart(d: Draft, s: Scope, c: Call): number {
   let left = s.limit;
   for (const x of s.sessions) left -= agentNeed(x, d.now);
   const waiting = d.calls.filter((o) => o.phase === 'held' && s.sessions.some((x) => x.id === o.session));
   const sharers = waiting.length + s.calls.filter((o) => o.phase !== 'background').length + soonOf(d, s, c).length;
-  return (PART * Math.max(0, left)) / Math.max(1, sharers);
+  return Math.max(0, left) / Math.max(1, sharers);
 }
 
 /**
  * What a call waits for in a scope: what it declares. Who declares nothing is not held for wanting more than an even part: what is
  * typical of a command is a guess, and the ladder is there when all guesses come true at once.
  */
-const wantedOf = (d: Draft, s: Scope, c: Call): number =>
-  c.hint.memory === undefined ? Math.min(c.need, evenPart(d, s, c)) : c.need;
+function wantedOf(d: Draft, s: Scope, c: Call): number {
+  if (c.hint.memory !== undefined) return c.need;
+  const trust = d.state.governed ? Math.max(LEAST, 1 - (d.now - c.requestedAt) / PATIENCE) : 1;
+  return trust * Math.min(c.need, evenPart(d, s, c));
+}
 
 /**
  * Sessions that rank above a call and have just now no call of their own: the next one is to find room. Nobody waits longer than a

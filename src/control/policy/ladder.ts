@@ -225,7 +225,9 @@ const ANSWER = 100;
 export function killTheFirst(d: Draft): void {
   const { ladder } = d.state.config;
   for (const s of scopesOf(d)) {
-    const soon = (c: Call) => s.headroom < Math.min(s.low, floorOf(d, s) + (c.seen.rate * ANSWER) / 1000);
+    // into what throttled calls leave alone, which is there to be taken; but hard ceilings end at half of it (see bands)
+    const left = floorOf(d, s) * (d.state.governed ? 3 / 4 : 1);
+    const soon = (c: Call) => s.headroom < Math.min(s.low, left + (c.seen.rate * ANSWER) / 1000);
     // a pause for the sake of another scope does not end what it suffers in this one
     const unpaused = (c: Call) => c.rung === 'none' || (paused(c) && c.pausedFor !== s.key);
     const starving = s.calls.filter((c) => unpaused(c) && wants(d, c) && soon(c));

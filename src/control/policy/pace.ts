@@ -14,12 +14,12 @@ const USED_UP = 500;
 
 /**
  * What all throttled calls of a scope together may take per second: the room above what they leave alone, and above what those who run
- * free take within the horizon (half of it, where the kernel tells of growth at once). The less is left the slower they are, and while
- * there is some they get on.
+ * free take within the horizon (a quarter of it, where the kernel tells of growth at once). The less is left the slower they are, and
+ * while there is some they get on.
  */
 function roomOf(d: Draft, s: Scope): number {
   const { horizon } = d.state.config.ladder;
-  const reserve = floorOf(d, s) + (s.growth * horizon) / 1000 / (d.state.governed ? 2 : 1);
+  const reserve = floorOf(d, s) + (s.growth * horizon) / 1000 / (d.state.governed ? 4 : 1);
   return ((s.headroom - reserve) * 1000) / USED_UP;
 }
 

@@ -49,7 +49,11 @@ export function victimOrder(d: Draft, calls: Call[]): Call[] {
   const key = new Map(
     calls.map((c) => [
       c.id,
-      { rank: rankOf(d.state, c, d.now), over: Math.floor((c.seen.working - (shares.get(c.id) ?? 0)) / granule) },
+      // who is within its share has none, however little it uses: of those the elder one gets through first
+      {
+        rank: rankOf(d.state, c, d.now),
+        over: Math.max(0, Math.floor((c.seen.working - (shares.get(c.id) ?? 0)) / granule)),
+      },
     ]),
   );
   return calls.toSorted((a, b) => {

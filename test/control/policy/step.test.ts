@@ -121,7 +121,7 @@ test('a breach costs nothing while there is headroom: the ceiling is raised in t
   expect(Number(state.calls.c!.applied.high)).toBeGreaterThan(before);
 });
 
-test('order of victims: lowest rank, then largest overage, then youngest', () => {
+test('order of victims: lowest rank, then largest overage, then youngest; within a share nobody is over', () => {
   session('h', 'high');
   session('n', 'normal');
   session('l', 'low', 'b');
@@ -133,7 +133,7 @@ test('order of victims: lowest rank, then largest overage, then youngest', () =>
     ['l3', 'l'],
   ] as const)
     start(call, of);
-  sample({ h1: 500, n1: 400, l1: 50, l2: 300, l3: 51 });
+  sample({ h1: 500, n1: 400, l1: 200, l2: 900, l3: 51 });
   const draft = {
     state,
     now,
