@@ -9,7 +9,7 @@
  */
 import type { Action, Ceiling, Target } from './actions.ts';
 import { type Draft, modeOf } from './draft.ts';
-import { floorOf, type Scope, scopesOf } from './scopes.ts';
+import { type Scope, scopesOf, sparedOf } from './scopes.ts';
 import { type Applied, type Call, rankOf, sessionBudget } from './state.ts';
 import { wants } from './victims.ts';
 
@@ -74,8 +74,8 @@ const gap = (d: Draft, c: Call, credit: number) =>
     ? credit / 2
     : Math.min(credit / 2, Math.max(credit / 8, (c.seen.rate * ANSWER) / 1000));
 
-/** Credits of all calls in a scope together. Half of what throttled calls leave stays: for kernel memory, page tables, samples of late. */
-const pool = (d: Draft, s: Scope) => Math.max(0, s.headroom - floorOf(d, s) / 2);
+/** Credits of all calls in a scope together. */
+const pool = (d: Draft, s: Scope) => Math.max(0, s.headroom - sparedOf(d, s));
 
 /** No ceiling is lowered to less than this above what is needed. */
 const slack = (s: Scope) => Math.max(MIB, Math.min(8 * MIB, s.critical / 2 / Math.max(s.calls.length, 1)));

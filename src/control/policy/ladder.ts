@@ -5,7 +5,7 @@ import { brakeFits } from './bands.ts';
 import { type Draft, modeOf, sayOfCall } from './draft.ts';
 import type { PolicyEvent } from './events.ts';
 import { adjustPaces, firstPace, TRICKLE } from './pace.ts';
-import { floorOf, levelOf, type Scope, scopesOf } from './scopes.ts';
+import { levelOf, type Scope, scopesOf, sparedOf } from './scopes.ts';
 import { type Call, rankOf } from './state.ts';
 import { matters, victimOrder, wants } from './victims.ts';
 
@@ -225,8 +225,8 @@ const ANSWER = 100;
 export function killTheFirst(d: Draft): void {
   const { ladder } = d.state.config;
   for (const s of scopesOf(d)) {
-    // into what throttled calls leave alone, which is there to be taken; but hard ceilings end at half of it (see bands)
-    const left = floorOf(d, s) * (d.state.governed ? 3 / 4 : 1);
+    // deep in what throttled calls leave alone, which is there to be taken; but above where hard ceilings end, lest nobody ever starves
+    const left = sparedOf(d, s) * (d.state.governed ? 1.5 : 2);
     const soon = (c: Call) => s.headroom < Math.min(s.low, left + (c.seen.rate * ANSWER) / 1000);
     // a pause for the sake of another scope does not end what it suffers in this one
     const unpaused = (c: Call) => c.rung === 'none' || (paused(c) && c.pausedFor !== s.key);
@@ -258,7 +258,7 @@ export function killTheFirst(d: Draft): void {
     );
     // the next it would meet is its own hard ceiling
     const cornered = starving.some(
-      (c) => c !== victim && c.seen.rate > GROWTH && s.headroom < floorOf(d, s) / 2 + (c.seen.rate * ANSWER) / 1000,
+      (c) => c !== victim && c.seen.rate > GROWTH && s.headroom < sparedOf(d, s) + (c.seen.rate * ANSWER) / 1000,
     );
     const wait = cornered || (outranked && bursting) ? 0 : outranked ? ladder.killAfterHigh : ladder.killAfter;
     if (waited < wait || (!outranked && s.headroom >= s.critical)) continue;

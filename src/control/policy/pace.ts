@@ -2,7 +2,7 @@
 import { ANSWER } from './bands.ts';
 import type { Draft } from './draft.ts';
 import type { PolicyEvent } from './events.ts';
-import { floorOf, type Scope, scopesOf } from './scopes.ts';
+import { type Scope, scopesOf } from './scopes.ts';
 import type { Call } from './state.ts';
 import { victimOrder } from './victims.ts';
 
@@ -13,13 +13,13 @@ export const TRICKLE = 1 << 20;
 const USED_UP = 500;
 
 /**
- * What all throttled calls of a scope together may take per second: the room above what they leave alone, and above what those who run
- * free take within the horizon (a quarter of it, where the kernel tells of growth at once). The less is left the slower they are, and
+ * What all throttled calls of a scope together may take per second: the room above the critical mark, and above what those who run free
+ * take within the horizon (a quarter of it, where the kernel tells of growth at once). The less is left the slower they are, and
  * while there is some they get on.
  */
 function roomOf(d: Draft, s: Scope): number {
   const { horizon } = d.state.config.ladder;
-  const reserve = floorOf(d, s) + (s.growth * horizon) / 1000 / (d.state.governed ? 4 : 1);
+  const reserve = s.critical + (s.growth * horizon) / 1000 / (d.state.governed ? 4 : 1);
   return ((s.headroom - reserve) * 1000) / USED_UP;
 }
 

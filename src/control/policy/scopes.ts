@@ -114,7 +114,7 @@ export function levelOf(d: Draft, s: Scope): 'calm' | 'normal' | 'short' | 'crit
 }
 
 /**
- * Headroom that throttled calls leave alone. Where the kernel holds growth to a rate there is no need to allow for what a call grows
- * until the daemon has looked again: half of the critical mark will do there.
+ * Headroom that no hard ceiling gives away: for kernel memory, page tables, samples of late. Where the kernel holds growth to a rate less
+ * is needed, as there is nothing to allow for what a call grows until the daemon has looked again.
  */
-export const floorOf = (d: Draft, s: Scope): number => (d.state.governed ? s.critical / 2 : s.critical);
+export const sparedOf = (d: Draft, s: Scope): number => s.critical / (d.state.governed ? 4 : 2);
