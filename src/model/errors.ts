@@ -27,7 +27,7 @@ const table = {
   // control/cgroup
   ACG_NO_CGROUP2: {
     what: 'no usable cgroup v2 hierarchy',
-    remedy: 'mount one (`mount -t cgroup2 cgroup2 /sys/fs/cgroup`) or name it with --cgroup-root',
+    remedy: 'mount one: `mount -t cgroup2 cgroup2 /sys/fs/cgroup`, or name it with --cgroup-root',
     status: 503,
     exit: 69,
   },
@@ -47,7 +47,7 @@ const table = {
   ACG_CGROUP_BUSY: {
     what: 'controllers cannot be enabled in a cgroup that holds processes',
     remedy:
-      'move them into a child cgroup (in a container: start with an init that does), or name another --cgroup-root',
+      'move them into a child cgroup, in a container by starting with an init that does, or name another --cgroup-root',
     status: 503,
     exit: 69,
   },

@@ -101,7 +101,7 @@ export function checkMachine(): string[] {
   if (!controllers.includes('memory'))
     throw new AcgError(
       'ACG_NO_CGROUP2',
-      `${MOUNT} has no memory controller of cgroup v2; in the lab (--lab) there is one`,
+      `${MOUNT} has no memory controller of cgroup v2; without --here, in the lab, there is one`,
     );
   return controllers;
 }
