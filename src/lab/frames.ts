@@ -1,5 +1,5 @@
 /**
- * What goes over the virtio-serial port between host and guest (guest-init.c is the other end): frames of u8 type,
+ * What goes over the virtio-serial port between host and guest (guest-init/port.c is the other end): frames of u8 type,
  * u32 length (little endian), payload. Pure.
  */
 export const FRAME_HEADER = 5;

@@ -68,7 +68,7 @@ export function fileServerKind(path: string): FileServer {
 
 /**
  * `readOnly` is the host's root: cached for good, since a boot lasts minutes. The share is written on both sides: what
- * the guest writes is on the host at once, what the host writes shows in the guest within a second. The listening socket is file descriptor 3 (tether.c).
+ * the guest writes is on the host at once, what the host writes shows in the guest within a second. The listening socket is file descriptor 3 (tether/).
  */
 export function virtiofsdArguments(kind: FileServer, folder: string, readOnly: boolean): string[] {
   const cache = readOnly ? 'always' : 'auto';

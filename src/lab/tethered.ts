@@ -13,7 +13,7 @@ export interface TetherOptions {
   listen?: string;
 }
 
-/** A program that dies with this process, however this process dies (tether.c), and can be ended early. */
+/** A program that dies with this process, however this process dies (tether/), and can be ended early. */
 export class Tethered {
   readonly name: string;
   readonly #log: string;
