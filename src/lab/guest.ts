@@ -17,6 +17,8 @@ import { Tethered } from './tethered.ts';
 export interface GuestOptions extends ConversationOptions {
   kernel: LabKernel;
   accelerator: Accelerator;
+  /** Path of QEMU; the machine's unless said otherwise. */
+  emulator?: string | undefined;
   deterministic: boolean | 'fast';
   memoryBytes: number;
   cpus: number;
@@ -142,7 +144,10 @@ async function startPrograms(
     consoleLog,
   });
   const servers = [...started];
-  return { qemu: await start(tools['qemu-system-x86'], args, { log: join(folder, 'qemu.log') }), servers };
+  return {
+    qemu: await start(options.emulator ?? tools['qemu-system-x86'], args, { log: join(folder, 'qemu.log') }),
+    servers,
+  };
 }
 
 async function initramfsFor(kernel: LabKernel, swap: boolean): Promise<Buffer> {

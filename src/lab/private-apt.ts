@@ -5,10 +5,15 @@ import { AcgError } from '../model/index.ts';
 import { type AptSource, debianMirror, parseDeb822Sources, parseOneLineSources } from './apt-sources.ts';
 import { execute } from './execute.ts';
 
+/** `bookworm` on Debian 12; undefined where the system does not say. */
+export async function machineCodename(): Promise<string | undefined> {
+  const release = await readFile('/etc/os-release', 'utf8').catch(() => '');
+  return /^VERSION_CODENAME="?([a-z]+)/m.exec(release)?.[1];
+}
+
 /** The machine's own Debian mirror. Throws ACG_LAB_KERNEL when its apt sources name none. */
 export async function machineMirror(): Promise<string> {
-  const release = await readFile('/etc/os-release', 'utf8').catch(() => '');
-  const codename = /^VERSION_CODENAME="?([a-z]+)/m.exec(release)?.[1];
+  const codename = await machineCodename();
   const files = ['/etc/apt/sources.list'];
   for (const name of await readdir('/etc/apt/sources.list.d').catch(() => []))
     files.push(join('/etc/apt/sources.list.d', name));

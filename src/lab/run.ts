@@ -6,6 +6,7 @@ import { AcgError } from '../model/index.ts';
 import { chooseAccelerator, keepVerdict } from './accelerator.ts';
 import { cacheFolder } from './cache.ts';
 import type { GuestTerminal } from './conversation.ts';
+import { fairEmulator } from './emulator.ts';
 import { BootFailure, LabFailure } from './failures.ts';
 import { type GuestEnd, runGuest } from './guest.ts';
 import { findKernel } from './kernel.ts';
@@ -80,12 +81,14 @@ export async function runInLab(options: LabOptions): Promise<LabResult> {
   requirePackages(['qemu-system-x86', 'virtiofsd']);
   const kernel = await findKernel(options.kernel ?? 'stock', say, options.signal);
   let accelerator = options.deterministic ? 'tcg' : await chooseAccelerator(kernel, say, options.signal);
+  const emulator = options.deterministic ? await fairEmulator(say, options.signal) : undefined;
   const collected = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
 
   const attempt = (number: number): Promise<GuestEnd> =>
     runGuest({
       kernel,
       accelerator,
+      emulator: emulator?.program,
       deterministic: options.deterministic ?? false,
       memoryBytes: options.memoryBytes ?? 2 ** 31,
       cpus: options.cpus ?? 2,

@@ -1,7 +1,7 @@
 /** Runs made in guests of the lab, several guests at once, each with a folder of its own to write to. */
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { LabFailure, type LabOptions, runInLab, SHARE_PATH } from '../../lab/index.ts';
+import { fairEmulator, LabFailure, type LabOptions, runInLab, SHARE_PATH } from '../../lab/index.ts';
 import { AcgError } from '../../model/index.ts';
 import { armNamed } from './arms/index.ts';
 import type { ExperimentOptions } from './conduct.ts';
@@ -111,7 +111,9 @@ async function boot(
   const used = options.scenarios.filter((s) => runs.some((r) => r.scenario === s.name));
   const { cpus, swap } = used[0]!.node;
   mkdirSync(dir, { recursive: true });
-  const accelerator = deterministic ? 'tcg' : 'as the lab chose';
+  const accelerator = deterministic
+    ? `tcg, QEMU ${(await fairEmulator(options.say, options.signal)).version}`
+    : 'as the lab chose';
   await writeTodo(dir, options, runs, { accelerator, deterministicClock: deterministic }, swap);
   const raw = join(dir, RAW_FILE);
   let read = 0;
