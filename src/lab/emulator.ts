@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { existsSync, statSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cacheFolder } from './cache.ts';
 import { execute } from './execute.ts';
@@ -12,6 +12,8 @@ import { machineCodename, machineMirror, privateApt } from './private-apt.ts';
  * others nothing: two busy CPUs took turns of up to 150 ms, and who was to start on the second one waited for seconds.
  */
 const FAIR = [8, 1] as const;
+/** After a fetch that failed. */
+const RETRY_MS = 86_400_000;
 const PROGRAM = 'usr/bin/qemu-system-x86_64';
 /** The emulator, and what it reads of the machine's firmware. */
 const PACKAGES = ['qemu-system-x86', 'qemu-system-data', 'seabios'];
@@ -28,25 +30,38 @@ export function isFair({ version }: Pick<Emulator, 'version'>): boolean {
   return major > FAIR[0] || (major === FAIR[0] && minor >= FAIR[1]);
 }
 
+let found: Emulator | undefined;
+
 /**
  * The QEMU for guests whose clock counts instructions: the machine's, or, where that is too old, the one that Debian's backports
- * have for the machine's release, unpacked into the cache and installed nowhere. Without either the machine's, and that is said.
- * Throws ACG_LAB_PACKAGE; the signal's reason when aborted.
+ * have for the machine's release, unpacked into the cache and installed nowhere. Where that is not to be had the machine's all the
+ * same: that is said, and not tried again for a day. Throws ACG_LAB_PACKAGE; the signal's reason when aborted.
  */
 export async function fairEmulator(say: (text: string) => void, signal?: AbortSignal): Promise<Emulator> {
+  found ??= await find(say, signal);
+  return found;
+}
+
+async function find(say: (text: string) => void, signal: AbortSignal | undefined): Promise<Emulator> {
   const installed = await emulator(requirePackages(['qemu-system-x86'])['qemu-system-x86']);
   if (isFair(installed)) return installed;
   const root = cacheFolder('lab', 'emulators');
-  try {
-    return (
-      (await cached(root)) ??
-      (await withLock(join(root, '.lock'), async () => (await cached(root)) ?? (await fetch(root, say, signal))))
-    );
-  } catch (error) {
-    signal?.throwIfAborted();
-    say(`${(error as Error).message}; under QEMU ${installed.version} the guest's CPUs take turns unevenly`);
-    return installed;
-  }
+  const there = await cached(root);
+  if (there) return there;
+  return withLock(join(root, '.lock'), async () => {
+    const fetched = await cached(root);
+    const failed = join(root, '.failed');
+    if (fetched) return fetched;
+    if (existsSync(failed) && Date.now() - statSync(failed).mtimeMs < RETRY_MS) return installed;
+    try {
+      return await fetch(root, say, signal);
+    } catch (error) {
+      signal?.throwIfAborted();
+      await writeFile(failed, String(error));
+      say(`${(error as Error).message}; under QEMU ${installed.version} a guest's CPUs take turns unevenly`);
+      return installed;
+    }
+  });
 }
 
 async function emulator(program: string): Promise<Emulator> {
