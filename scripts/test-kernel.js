@@ -1,15 +1,27 @@
-// `npm run test:kernel [-- --kernel NAME] [PROGRAM...]`: the BPF programs in the lab, one line per program and kernel.
+/*
+ * `npm run test:kernel [-- --kernel NAME] [--unless-tested] [PROGRAM...]`: the BPF programs in the lab, one line per program and kernel.
+ * When every test has passed on memcg-bpf, kernel/tested names the series; --unless-tested: nothing to do while that is the present one.
+ */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { readSeries } from '../src/lab/index.ts';
 
 const args = process.argv.slice(2);
 const at = args.indexOf('--kernel');
 const kernel = at >= 0 ? args.splice(at, 2)[1] : 'stock';
-if (!kernel) {
-  process.stderr.write('usage: npm run test:kernel [-- --kernel NAME] [PROGRAM...]\n');
+const flag = args.indexOf('--unless-tested');
+const unlessTested = flag >= 0 && args.splice(flag, 1).length > 0;
+if (!kernel || args.some((arg) => arg.startsWith('-'))) {
+  process.stderr.write('usage: npm run test:kernel [-- --kernel NAME] [--unless-tested] [PROGRAM...]\n');
   process.exit(64);
+}
+const { recipe } = await readSeries(false);
+const tested = 'kernel/tested';
+if (unlessTested && existsSync(tested) && readFileSync(tested, 'utf8').trim() === recipe) {
+  process.stdout.write(`nothing to do: the series ${recipe} has passed (${tested})\n`);
+  process.exit(0);
 }
 const files = args.length > 0 ? args.map((program) => `test/lab/kernel/${program}.test.ts`) : ['test/lab/kernel/'];
 
@@ -54,4 +66,12 @@ for (const { name, assertionResults } of results) {
   );
 }
 if (results.length === 0) process.stdout.write(`nothing ran on ${kernel}\n`);
-process.exit(status === 0 && results.length > 0 ? 0 : 1);
+const ok = status === 0 && results.length > 0;
+const all = results.flatMap(({ assertionResults }) => assertionResults);
+const count = (state) => all.filter((a) => a.status === state).length;
+// a file that fails before its first test has no failed test to count
+const failed = ok ? 0 : Math.max(1, count('failed'));
+const line = `${count('passed')} passed, ${failed} failed, ${count('skipped')} skipped\n`;
+if (process.env.AGENTCGROUP_TEST_COUNT) writeFileSync(process.env.AGENTCGROUP_TEST_COUNT, line);
+if (ok && kernel === 'memcg-bpf' && args.length === 0) writeFileSync(tested, `${recipe}\n`);
+process.exit(ok ? 0 : 1);

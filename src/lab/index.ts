@@ -4,6 +4,7 @@ export { type Emulator, fairEmulator } from './emulator.ts';
 export { LabFailure } from './failures.ts';
 export { cachedKernel, findKernel, type LabKernel, listKernels } from './kernel.ts';
 export { buildKernel, type KernelBuildOptions } from './kernel-build.ts';
+export { readSeries } from './kernel-series.ts';
 export { fetchStockKernel } from './kernel-stock.ts';
 export { type LabPackage, labPackages, probeOf } from './packages.ts';
 export { type LabOptions, type LabResult, runInLab, SHARE_PATH } from './run.ts';

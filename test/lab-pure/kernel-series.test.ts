@@ -95,3 +95,7 @@ test('the series is whole: every patch says why, who and under what licence it i
   }
   expect(existsSync(join(kernel, 'README.md'))).toBe(true);
 });
+
+test('the series that last passed the kernel tests is named; CI builds and tests another one', () => {
+  expect(readFileSync(join(kernel, 'tested'), 'utf8')).toMatch(/^[0-9a-f]{12}\n$/);
+});
