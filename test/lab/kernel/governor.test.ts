@@ -19,6 +19,7 @@ describe('rates and bands', () => {
       'reused',
       'forks',
       'crowd',
+      'patience',
     ]);
   }, 290_000);
 
@@ -90,6 +91,16 @@ describe('rates and bands', () => {
     expect(off(seen.first('forks').rate!, 5)).toBeLessThan(10);
     expect(seen.first('forks').processes).toBeGreaterThan(20);
     expect(seen.first('forks-gone')).toEqual({ left: 0, exists: 0 });
+  });
+
+  test('nobody waits for more than 10 seconds on account of one charge, whatever it owes', () => {
+    const { status, first, second, owed } = seen.first('patience');
+    expect(status).toBe(0);
+    expect(owed).toBeGreaterThan(20);
+    for (const waited of [first, second]) {
+      expect(waited).toBeGreaterThan(9.9);
+      expect(waited).toBeLessThan(11);
+    }
   });
 
   test('64 calls with 8 threads each: all end, all are removed, none is left held', () => {

@@ -324,6 +324,37 @@ static void forks(void)
 	report("forks-gone", "left=%d exists=%d", held_now(), !access(file(CALL, ""), F_OK));
 }
 
+/* Takes two huge pages, and notes when it could go on after each. */
+static void two_pages(void *arg)
+{
+	volatile double *at = arg;
+	char *page = mmap(0, 6 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int i;
+
+	page = (char *)(((size_t)page + 2 * MIB - 1) & ~(2 * MIB - 1));
+	madvise(page, 4 * MIB, MADV_HUGEPAGE);
+	at[0] = now();
+	for (i = 0; i < 2; i++) {
+		page[i * 2 * MIB] = 1;
+		at[i + 1] = now();
+	}
+}
+
+/* One charge owes more than anybody is made to wait for. */
+static void patience(void)
+{
+	double *at = shared_page();
+	__u64 id = group(CALL);
+	int status;
+
+	unrate(id);
+	rate(id, slow(0.1));
+	at[2] = 0; /* touched here, not on the call's account */
+	status = reap(child(CALL, EXT, two_pages, at), 60);
+	report("patience", "status=%d first=%f second=%f owed=%f", status, at[1] - at[0], at[2] - at[1], growth(id).overshoot / 0.1e6);
+	ungroup(CALL);
+}
+
 static void update(void)
 {
 	pid_t pid = crawler(CALL, 4, 1);
@@ -652,7 +683,7 @@ static const struct {
 	{ "signalled", signalled }, { "oom", out_of_memory }, { "crowd", crowd },	  { "forks", forks },
 	{ "update", update },	  { "levels", levels }, { "agent", agent },	  { "graded", graded },
 	{ "guard", guard },	  { "offline", offline }, { "reused", reused },	  { "unloaded", unloaded },
-	{ "orphaned", orphaned }, { "detached", detached }, { "ceiling", ceilings },
+	{ "orphaned", orphaned }, { "detached", detached }, { "ceiling", ceilings },	  { "patience", patience },
 };
 
 int main(int argc, char **argv)
