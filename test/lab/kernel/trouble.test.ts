@@ -20,6 +20,10 @@ describe(`the daemon when its tier changes, ${kernel} kernel`, () => {
     expect(r.throughCall).toMatchObject({ exitCode: 0 });
   });
 
+  test('a command that was started after the calls had changed hands, by a shim that was answered before, is found a moment later', () => {
+    expect(r.late).toEqual({ born: [0], found: [7] });
+  });
+
   test('a daemon with the programs takes over from one without, and what runs changes hands', () => {
     expect(r.before).toMatchObject({ policies: [0], high: expect.any(Number) });
     expect(r.after).toEqual(programs);
