@@ -1,6 +1,4 @@
-import { rmSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { compileObject } from './compile.ts';
 import { measure } from './measured.ts';
 
 type Measured = Awaited<ReturnType<typeof measure>>;
@@ -8,11 +6,12 @@ type Measured = Awaited<ReturnType<typeof measure>>;
 /** Parts per hundred off what was expected. */
 const off = (value: number, expected: number) => (Math.abs(value - expected) / expected) * 100;
 
+/** What the tasks of a check got, to what the same tasks get under the fair class in the same boot. */
+const toFair = (check: string) => seen.first(check).used! / seen.first(check).fair!;
+
 let seen: Measured;
 beforeAll(async () => {
-  const turns = compileObject('turns');
-  seen = await measure('scheduler', [turns], { timeoutMs: 880_000 }); // 80 s on a still machine, ten times that on a busy one
-  rmSync(turns);
+  seen = await measure('scheduler', [], { timeoutMs: 880_000 }); // a busy machine takes ten times as long
 }, 900_000);
 
 describe('shares and limits', () => {
@@ -46,7 +45,7 @@ describe('shares and limits', () => {
   test('cpu.max holds within 5 %, for one task and for four, and the parent’s for all below', () => {
     expect(off(seen.first('max-one').share!, 0.2)).toBeLessThan(5);
     expect(off(seen.first('max-four').share!, 0.5)).toBeLessThan(5);
-    expect(seen.first('max-lifted').share).toBeGreaterThan(1.4); // of 2; the guest's own tasks take the rest
+    expect(toFair('max-lifted')).toBeGreaterThan(0.85);
     const { share, c, d } = seen.first('max-inherited') as { share: number; c: number; d: number };
     expect(off(share, 0.4)).toBeLessThan(5);
     expect(off(c / d, 1)).toBeLessThan(20);
@@ -76,8 +75,7 @@ describe('when things go wrong', () => {
     expect(seen.first('hotplug-off').enabled).toBe(1);
     expect(seen.first('hotplug-off').used).toBeGreaterThan(0.9);
     expect(seen.first('hotplug-on').enabled).toBe(1);
-    // a CPU that does not come back leaves 1 of 2; the guest's own tasks take up to a fifth: an emulated CPU stands still in the other's turn
-    expect(seen.first('hotplug-on').used).toBeGreaterThan(1.4);
+    expect(toFair('hotplug-on')).toBeGreaterThan(0.85); // a CPU that is not used again leaves half
   });
 
   test('a storm of processes and cgroups loses nothing and leaves nothing', () => {
@@ -85,12 +83,10 @@ describe('when things go wrong', () => {
   });
 
   test('taken out and put back under load: tasks go on, limits are in force again', () => {
-    const { failed, enabled, used, limited } = seen.first('reload');
+    const { failed, enabled, limited } = seen.first('reload');
     expect({ failed, enabled }).toEqual({ failed: 0, enabled: 1 });
-    expect(used).toBeGreaterThan(1.4); // of 2, as above
-    expect(limited).toBeLessThan(0.3 * 1.08);
-    // what a task leaves of a period, because its emulated CPU stands still in the other's turn, is not kept for the next
-    expect(limited).toBeGreaterThan(0.2);
+    expect(toFair('reload-used')).toBeGreaterThan(0.85);
+    expect(off(limited!, 0.3)).toBeLessThan(5);
   });
 
   test('full mode schedules everybody', () => {
