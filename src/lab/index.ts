@@ -1,6 +1,6 @@
 /** The lab: a microVM with a kernel that has everything, on the host's own root. */
 export type { GuestTerminal } from './conversation.ts';
-export { type Emulator, fairEmulator } from './emulator.ts';
+export { type Emulator, fairEmulator, isFair } from './emulator.ts';
 export { LabFailure } from './failures.ts';
 export { cachedKernel, findKernel, type LabKernel, listKernels } from './kernel.ts';
 export { buildKernel, type KernelBuildOptions } from './kernel-build.ts';

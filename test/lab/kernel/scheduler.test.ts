@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
+import { fairEmulator, isFair } from '../../../src/lab/index.ts';
 import { measure } from './measured.ts';
 
 type Measured = Awaited<ReturnType<typeof measure>>;
@@ -9,12 +10,18 @@ const off = (value: number, expected: number) => (Math.abs(value - expected) / e
 /** What the tasks of a check got, to what the same tasks get under the fair class in the same boot. */
 const toFair = (check: string) => seen.first(check).used! / seen.first(check).fair!;
 
+// an older emulator leaves one of two busy CPUs standing: what tasks get then says nothing about who schedules them
+const emulator = await fairEmulator(console.warn);
+const fair = isFair(emulator);
+if (!fair) console.warn(`QEMU ${emulator.version}: the scheduler's tests are skipped, they need 8.1`);
+
 let seen: Measured;
 beforeAll(async () => {
+  if (!fair) return;
   seen = await measure('scheduler', [], { timeoutMs: 880_000 }); // a busy machine takes ten times as long
 }, 900_000);
 
-describe('shares and limits', () => {
+describe.skipIf(!fair)('shares and limits', () => {
   test('loads, and only tasks with policy SCHED_EXT are its own', () => {
     expect(seen.first('load')).toEqual({ error: 0, enabled: 1 });
     expect(seen.first('partial')).toMatchObject({ switch_all: 0, policy: 0, ext: 7 });
@@ -70,7 +77,7 @@ describe('shares and limits', () => {
   });
 });
 
-describe('when things go wrong', () => {
+describe.skipIf(!fair)('when things go wrong', () => {
   test('a CPU goes and comes back under load', () => {
     expect(seen.first('hotplug-off').enabled).toBe(1);
     expect(seen.first('hotplug-off').used).toBeGreaterThan(0.9);
