@@ -139,7 +139,7 @@ export class PolicyDriver {
           : target.kind === 'session'
             ? [target.session, sessionGrowth(this.#state, target.session)]
             : [target.tenant, tenantGrowth(this.#state, target.tenant)];
-      this.growth.set(`${target.kind} ${name}`, Number(cgroup.id), budget, target.kind === 'call');
+      this.growth.set(`${target.kind} ${name}`, () => Number(cgroup.id), budget, target.kind === 'call');
     });
   }
 
@@ -166,7 +166,7 @@ export class PolicyDriver {
       this.#guardRests = now + guardRest(this.#state);
       this.#guardSince = undefined;
     }
-    this.growth.guard(budget, Number(this.#hands.root.id));
+    this.growth.guard(budget, () => Number(this.#hands.root.id));
   }
 
   /** Takes an event in and carries out what follows. Events that arise meanwhile are taken in order afterwards. */

@@ -22,6 +22,8 @@ export class Sampler {
   readonly #timer: NodeJS.Timeout;
   readonly #told: () => boolean;
   #round = 0;
+  /** What moves slowly and is dear to read. */
+  #node = { readAt: Number.NEGATIVE_INFINITY, swapFree: 0 };
 
   /** `told`: does the kernel tell of growth itself? Then what is steady is looked at once a second. */
   constructor(
@@ -101,14 +103,23 @@ export class Sampler {
   }
 
   #tellPolicy(agents: ({ session: string } & Usage)[], calls: ({ call: string } & Usage)[]): void {
+    this.#lookAtNode();
     const { root, policy } = this.#engine;
     const node = readUsage(root.cgroup);
     policy.send({
       type: 'samples',
       agents,
       calls,
-      ...(node && { node: { ...policyUsage(node), swapFree: swapFree() } }),
+      ...(node && { node: { ...policyUsage(node), swapFree: this.#node.swapFree } }),
     });
+  }
+
+  /** Free swap, and the node's pressure, of which the kernel works out the mean every 2 s. */
+  #lookAtNode(): void {
+    const now = performance.now();
+    if (now - this.#node.readAt < SLOW_MS) return;
+    this.#node = { readAt: now, swapFree: swapFree() };
+    const { root, policy } = this.#engine;
     const pressure = root.cgroup.read('memory.pressure');
     if (pressure?.full) policy.send({ type: 'pressure', full: pressure.full.avg10 / 100 });
   }

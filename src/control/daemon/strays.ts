@@ -6,6 +6,8 @@ import { readStat } from './processes.ts';
 import type { Session } from './session.ts';
 
 const INTERVAL_MS = 250;
+/** Where the kernel tells of what starts, each so many rounds is looked all the same: it may have been too much to tell. */
+const TOLD_ROUNDS = 8;
 /** Unless configured, and where nobody tells us: what is shorter is not worth a call, and would be missed half of the time. */
 const ADOPT_AFTER_MS = 1000;
 /** What an agent starts in this time, or before its first call, is its own. */
@@ -41,6 +43,7 @@ export class Strays {
   readonly #timer: NodeJS.Timeout;
   readonly #leaves = new WeakMap<Session, Leaf>();
   readonly #told: () => boolean;
+  #round = 0;
   readonly #later = new Set<NodeJS.Timeout>();
 
   /** `told`: does the kernel tell at once when an agent starts something (see `look`)? */
@@ -70,7 +73,10 @@ export class Strays {
   }
 
   #look(): void {
-    for (const session of this.#engine.sessions.values()) this.#lookSafely(session);
+    const told = this.#told() && this.#adoptAfter < INTERVAL_MS && this.#round++ % TOLD_ROUNDS !== 0;
+    // a new session is looked at soon, before it starts anything: what is there is its agent
+    for (const session of this.#engine.sessions.values())
+      if (!told || !this.#leaves.has(session)) this.#lookSafely(session);
   }
 
   #lookSafely(session: Session, started?: { pid: number; t: number }): void {

@@ -74,7 +74,7 @@ export function policyUsage({ current, stat, swap, pids }: Reading): Usage {
     current,
     anon: stat.anonBytes,
     inactiveFile: stat.inactiveFileBytes,
-    refaults: (stat.all.get('workingset_refault_anon') ?? 0) + (stat.all.get('workingset_refault_file') ?? 0),
+    refaults: stat.refaults,
     swap,
     pids,
   });

@@ -37,6 +37,7 @@ export interface Addon {
   removeXattr(place: string | number, name: string): boolean;
   statfsType(path: string): number;
   readFile(path: string): string;
+  writeFile(path: string, text: string, flags: number): void;
   schedExt(tid: number): void;
 }
 

@@ -1,9 +1,14 @@
 import { calling } from './addon.ts';
 
 /**
- * The text of a small kernel file (16 KiB of it at most), in a fraction of the time that Node's own reading takes. Throws
- * SyscallError: ENOENT or ESRCH when what it is about is gone.
+ * The text of a kernel file, in a fraction of the time that Node's own reading takes. Throws SyscallError: ENOENT, ESRCH or ENODEV
+ * when what it is about is gone.
  */
 export function readSmall(path: string): string {
   return calling(path, (addon) => addon.readFile(path));
+}
+
+/** Writes a kernel file in one write(2). `flags` for open(2), beside O_WRONLY. A missing file is ENOENT. Throws SyscallError. */
+export function writeSmall(path: string, text: string, flags = 0): void {
+  calling(path, (addon) => addon.writeFile(path, text, flags));
 }

@@ -15,5 +15,15 @@ export {
 } from './growth.ts';
 export { HINT_VARIABLE, type Hint, hintOf, hintRecord, type ParsedHint, parseHint, sanitise } from './hint.ts';
 export { pausesOf } from './ladder.ts';
-export { type Call, initialState, isRestless, marks, rankOf, type Session, type State, type Tenant } from './state.ts';
+export {
+  type Call,
+  initialState,
+  isRestless,
+  marks,
+  mattersWithin,
+  rankOf,
+  type Session,
+  type State,
+  type Tenant,
+} from './state.ts';
 export { decisions, type Step, step } from './step.ts';

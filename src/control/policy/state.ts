@@ -211,6 +211,16 @@ export function isRestless({ calls, config, capacity, node }: State): boolean {
   return false;
 }
 
+/**
+ * May a decision follow from a call's growth before `ms` milliseconds are over? `usage` and `growth`: its bytes, and those per second,
+ * just now. Not while there is room for all and it stays below its soft ceiling for so long.
+ */
+export function mattersWithin(state: State, id: string, usage: number, growth: number, ms: number): boolean {
+  const high = state.calls[id]?.applied.high;
+  if (high === undefined || isRestless(state)) return true;
+  return high !== 'max' && usage + (growth * ms) / 1000 >= high;
+}
+
 /** 2 high, 1 normal, 0 low; one less for a call declared background or past its declared duration. */
 export function rankOf(state: State, call: Call, now: number): number {
   const rank = rankOfPriority[state.sessions[call.session]?.priority ?? 'low'];

@@ -2,6 +2,8 @@
 import { type Draft, modeOf } from './draft.ts';
 import type { PolicyEvent } from './events.ts';
 
+/** The kernel's default. */
+const BORN = 100;
 const ofPriority = { high: 400, normal: 100, low: 25 } as const;
 
 export function weights(d: Draft, event: PolicyEvent): void {
@@ -21,11 +23,10 @@ export function weights(d: Draft, event: PolicyEvent): void {
     if (modeOf(d, c) !== 'enforce') continue;
     const quick = c.class === 'vcs' || c.class === 'search' || c.class === 'small';
     const background = c.hint.priority === 'background';
-    const weight = (level: string | undefined) => (background || level === 'low' ? 25 : quick ? 200 : 100);
-    const target = { kind: 'call', call: c.id } as const;
-    d.actions.push(
-      { type: 'pids', call: c.id, max: c.pidsMax },
-      { type: 'weight', target, cpu: weight(c.hint.cpu), io: weight(c.hint.io) },
-    );
+    const weight = (level: string | undefined) => (background || level === 'low' ? 25 : quick ? 200 : BORN);
+    const [cpu, io] = [weight(c.hint.cpu), weight(c.hint.io)];
+    d.actions.push({ type: 'pids', call: c.id, max: c.pidsMax });
+    // a new cgroup has the weight of most calls, and each write is waited for by the one who asked
+    if (cpu !== BORN || io !== BORN) d.actions.push({ type: 'weight', target: { kind: 'call', call: c.id }, cpu, io });
   }
 }

@@ -85,7 +85,14 @@ test('events and stats: known keys by name, unknown keys skipped, missing ones r
 
 test('memory.stat keeps bytes by name and every key as printed', () => {
   const stat = parseMemoryStat('anon 10\nfile 20\nkernel 30\npgfault 4\nworkingset_refault_anon 5\n__proto__ 6\n');
-  expect(stat).toMatchObject({ anonBytes: 10, fileBytes: 20, kernelBytes: 30, pageFaults: 4, shmemBytes: undefined });
+  expect(stat).toMatchObject({ anonBytes: 10, fileBytes: 20, kernelBytes: 30, refaults: 5 });
+  expect(stat.inactiveFileBytes).toBeUndefined();
+  // a key that ends like another one, and the first line
+  expect(parseMemoryStat('inactive_anon 1\nanon 2\nfile_mapped 3\nfile 4')).toMatchObject({
+    anonBytes: 2,
+    fileBytes: 4,
+  });
+  expect(() => parseMemoryStat('anon 1\nfile 2\nkernel x\n')).toThrow(parseError);
   expect([...stat.all]).toHaveLength(6);
   expect(stat.all.get('__proto__')).toBe(6);
 });

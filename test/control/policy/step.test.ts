@@ -478,9 +478,10 @@ test('nothing an agent can say in a hint raises its share, its rank or its ceili
           explanations: [],
         };
         const c = state.calls.mine!;
-        const weight = actions.find(
+        // the kernel's own is not written again
+        const weight = (actions.find(
           (a) => a.type === 'weight' && a.target.kind === 'call' && a.target.call === 'mine',
-        ) as { cpu: number; io: number };
+        ) ?? { cpu: 100, io: 100 }) as { cpu: number; io: number };
         return {
           share: fairShares(draft).get('mine')!,
           rank: rankOf(state, c, now),

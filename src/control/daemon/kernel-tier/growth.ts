@@ -64,21 +64,21 @@ export class Growth {
     this.#guard = undefined;
   }
 
-  /** Sets, changes or (without a budget) lifts what a target may grow by. In force from its next charge. */
-  set(key: string, cgroup: number, budget: GrowthBudget | undefined, call: boolean): void {
+  /** Sets, changes or (without a budget) lifts what a target may grow by. In force from its next charge. `idOf`: its cgroup id, asked for once. */
+  set(key: string, idOf: () => number, budget: GrowthBudget | undefined, call: boolean): void {
     const governor = this.#governor;
     if (!governor) return;
     const known = this.#entries.get(key);
     if (known && same(known.budget, budget)) return;
     this.#try('set a growth budget', () => {
-      const entry = known ?? this.#enter(cgroup, governor);
+      const entry = known ?? this.#enter(idOf(), governor);
       // a line that usage has left far behind would hold it until it has caught up: it starts afresh, but not for another pace of the
       // same throttle, where each would be a burst more
       if (!budget || budget.soft > 0 || known?.budget?.soft !== 0) {
         if (known) entry.carried = this.#held(entry);
-        governor.forget(cgroup);
+        governor.forget(entry.cgroup);
       }
-      if (budget) governor.limit(cgroup, { ...budget, call });
+      if (budget) governor.limit(entry.cgroup, { ...budget, call });
       entry.budget = budget;
       this.#entries.set(key, entry);
     });
@@ -91,13 +91,13 @@ export class Growth {
   }
 
   /** The node's guard; undefined: nobody is stopped. */
-  guard(budget: GuardBudget | undefined, cgroup: number): void {
+  guard(budget: GuardBudget | undefined, idOf: () => number): void {
     if (!this.#governor) return;
     const now = this.#guard;
     if (budget && now && budget.low === now.low && Math.abs(budget.limit - now.limit) < GUARD_STEP) return;
     if (!budget && !now) return;
     this.#try('set the headroom guard', () => {
-      this.#governor?.guard(budget && { ...budget, cgroup });
+      this.#governor?.guard(budget && { ...budget, cgroup: idOf() });
       this.#guard = budget;
     });
   }

@@ -1,11 +1,14 @@
 import type { SampleRecord } from '../../../model/index.ts';
-import { epochMs, type HeadroomEvent, type KernelEvent } from '../../kernel/index.ts';
+import { epochMs, type HeadroomEvent, type KernelEvent, type SampleEvent } from '../../kernel/index.ts';
+import { mattersWithin } from '../../policy/index.ts';
 import type { Call } from '../call.ts';
 import type { Engine } from '../engine.ts';
 import type { Session } from '../session.ts';
 
-/** The policy hears of growth within this, milliseconds; not of every sample of every call. */
+/** The policy hears of growth that matters within this, milliseconds; not of every sample of every call. */
 const TELL_MS = 10;
+/** Of other growth, on a roomy node and far from any ceiling, within this: a decision would not be different. */
+const LEISURE_MS = 100;
 /** Reading what has grown and deciding about it may take this part of one CPU: a slow machine is told more seldom. */
 const SHARE = 1 / 5;
 
@@ -46,6 +49,8 @@ export class Heard {
   readonly #grown = new Set<Call>();
   readonly #enlisted = new WeakSet<Call>();
   #timer: NodeJS.Timeout | undefined;
+  /** When it goes off. */
+  #dueAt = 0;
   /** When the policy may be told again. */
   #notBefore = 0;
 
@@ -65,7 +70,7 @@ export class Heard {
     if (!owner) return;
     const { session, call } = owner;
     if (event.type === 'outside' && !call) this.#hands.outside(session, event.pid, epochMs(event.timeNs));
-    if (event.type === 'sample') this.#sample(owner, event.timeNs, event.usageBytes);
+    if (event.type === 'sample') this.#sample(owner, event);
     if (!call) return;
     if (event.type === 'exit') this.#peak(call, event.comm, event.peakRssBytes);
     if (event.type === 'oom') this.#peak(call, event.comm, event.anonBytes + event.fileBytes + event.shmemBytes);
@@ -80,15 +85,29 @@ export class Heard {
     clearTimeout(this.#timer);
   }
 
-  #sample({ session, call }: Owner, timeNs: number, memoryBytes: number): void {
+  #sample(
+    { session, call }: Owner,
+    { timeNs, usageBytes, growthBytesPerSecond }: SampleEvent & { timeNs: number },
+  ): void {
     const about = {
       session: session.id,
       ...(call ? { scope: 'call' as const, call: call.id } : { scope: 'agent' as const }),
     };
-    this.#hands.record({ type: 'sample', ...about, t: epochMs(timeNs), memoryBytes });
+    this.#hands.record({ type: 'sample', ...about, t: epochMs(timeNs), memoryBytes: usageBytes });
     if (!call) return;
     this.#grown.add(call);
-    this.#timer ??= setTimeout(() => this.#look(this.#grown), Math.max(TELL_MS, this.#notBefore - performance.now()));
+    const { state } = this.#engine.policy;
+    this.#lookWithin(
+      mattersWithin(state, call.id, usageBytes, growthBytesPerSecond, LEISURE_MS) ? TELL_MS : LEISURE_MS,
+    );
+  }
+
+  #lookWithin(ms: number): void {
+    const at = Math.max(performance.now() + ms, this.#notBefore);
+    if (this.#timer && this.#dueAt <= at) return;
+    clearTimeout(this.#timer);
+    this.#dueAt = at;
+    this.#timer = setTimeout(() => this.#look(this.#grown), at - performance.now());
   }
 
   #look(calls: Iterable<Call>): void {
