@@ -1,5 +1,5 @@
 /*
- * An agent: sets up what it holds, makes a call that does nothing, says that it is ready, waits for the barrier, then thinks and
+ * An agent: sets up what it holds, makes calls that do nothing, says that it is ready, waits for the barrier, then thinks and
  * calls, one call after the other, each through bash as agents do. A plan is lines:
  *
  *   log FILE | go FILE | anon BYTES | file BYTES PATH | start MS | set (ready, wait for the barrier)
@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #define MS 1000000LL
+#define WARM_UP 10 /* calls before the barrier */
 
 static int log_fd;
 
@@ -196,8 +197,9 @@ int agent(const char *plan, const char *cgroup)
 		} else if (strcmp(line, "set") == 0) {
 			bool feedback = false;
 
-			/* one call before the barrier: shell, interception and control are in memory from then on */
-			run(":", NULL, &feedback);
+			/* before the barrier: shell, interception and control are in memory from then on, and past their first steps */
+			for (int i = 0; i < WARM_UP; i++)
+				run(":", NULL, &feedback);
 			say(log_fd, "ready %ld\n", now_ns());
 			sleep_until(barrier(go) + start * MS);
 		} else if (strncmp(line, "call ", 5) == 0)

@@ -75,7 +75,9 @@ const TenantConfig = z.strictObject({
     .min(1)
     .max(10_000)
     .default(100)
-    .describe('its share against other tenants when memory or CPU is short'),
+    .describe(
+      'its share against other tenants when memory or CPU is short; of CPU four times that with priority high, a quarter with low',
+    ),
   priority: Priority.default('normal').describe('of its sessions, unless a session names a lower one'),
   mode: Mode.optional().describe('overrides the mode above for this tenant'),
   maxSessions: z.number().int().min(1).max(100_000).default(1000),

@@ -11,6 +11,8 @@ import { type Place, policyUsage, readUsage, sampleOf } from './usage.ts';
 const INTERVAL_MS = 100;
 /** How often steady things are: agents, sessions, background calls. */
 const SLOW_MS = 1000;
+/** Sessions take turns in it. */
+const TURNS = SLOW_MS / INTERVAL_MS;
 /** A call with more processes than this is looked at in part: reading /proc of each costs about 20 us. */
 const MAX_PROCESSES = 64;
 
@@ -49,17 +51,19 @@ export class Sampler {
     if (sessions.length === 0) return;
     try {
       const t = Date.now();
-      const slow = this.#round++ % (SLOW_MS / INTERVAL_MS) === 0;
+      const turn = this.#round++ % TURNS;
       const { sampleEvery } = this.#engine.policy.config.ladder;
       const due = this.#round % Math.max(1, Math.round(sampleEvery / INTERVAL_MS)) === 0;
       // told of growth, the policy still wants to see it end
       const told = this.#told();
       const restless = isRestless(this.#engine.policy.state);
-      const forPolicy = told ? slow || (due && restless) : due || restless;
-      if (told && !slow && !forPolicy) return;
+      const forPolicy = told ? due && restless : due || restless;
       const agents: ({ session: string } & Usage)[] = [];
       const calls: ({ call: string } & Usage)[] = [];
-      for (const session of sessions) {
+      for (const [i, session] of sessions.entries()) {
+        // one after the other, so that a look is short
+        const slow = i % TURNS === turn;
+        if (told && !slow && !forPolicy) continue;
         if (slow) this.#sample(session.cgroup, { session: session.id, scope: 'session' }, t);
         if (slow || forPolicy) {
           const usage = this.#sample(session.agent, { session: session.id, scope: 'agent' }, t, slow);
@@ -82,7 +86,8 @@ export class Sampler {
           }
         }
       }
-      if (forPolicy && this.#engine.controllers.has('memory')) this.#tellPolicy(agents, calls);
+      const tell = forPolicy || (told && agents.length > 0);
+      if (tell && this.#engine.controllers.has('memory')) this.#tellPolicy(agents, calls);
     } catch (error) {
       this.#report(error, 'read usage');
     }

@@ -118,8 +118,12 @@ export function struct<F extends Record<string, Codec<unknown>>>(name: string, f
     align = Math.max(align, codec.align);
   }
   if (size % align !== 0) throw new AcgError('ACG_INTERNAL', `struct ${name}: padding at its end`);
-  const read = (view: DataView, at: number) =>
-    Object.fromEntries(placed.map(({ key, codec, offset }) => [key, codec.read(view, at + offset)])) as Values<F>;
+  // per event of the kernel: without a list of pairs in between
+  const read = (view: DataView, at: number) => {
+    const value: Record<string, unknown> = {};
+    for (const { key, codec, offset } of placed) value[key] = codec.read(view, at + offset);
+    return value as Values<F>;
+  };
   const write = (view: DataView, at: number, value: Values<F>) => {
     for (const { key, codec, offset } of placed) codec.write(view, at + offset, value[key]);
   };

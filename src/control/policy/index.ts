@@ -17,6 +17,7 @@ export { HINT_VARIABLE, type Hint, hintOf, hintRecord, type ParsedHint, parseHin
 export { pausesOf } from './ladder.ts';
 export {
   type Call,
+  type Growing,
   initialState,
   isRestless,
   marks,

@@ -204,21 +204,37 @@ export function marks(config: Config, limit: number): { low: number; critical: n
 
 export const rankOfPriority: Record<Priority, number> = { high: 2, normal: 1, low: 0 };
 
-/** Does what was last seen call for another look soon: somebody waits or is paused, or grows where memory is about to be short? */
-export function isRestless({ calls, config, capacity, node }: State): boolean {
-  if (node && capacity - node.working < 4 * marks(config, capacity).low) return true;
+/**
+ * Does what was last seen call for another look soon: somebody waits or is paused, or grows where memory is about to be short? `more`:
+ * bytes that are, or soon will be, used beyond that.
+ */
+export function isRestless({ calls, config, capacity, node }: State, more = 0): boolean {
+  if (node && capacity - node.working - more < 4 * marks(config, capacity).low) return true;
   for (const id in calls) if (calls[id]!.rung !== 'none' || calls[id]!.phase === 'held') return true;
   return false;
 }
 
+/** A call that grows, as the kernel told just now: its bytes, and those per second. */
+export interface Growing {
+  id: string;
+  usage: number;
+  growth: number;
+}
+
 /**
- * May a decision follow from a call's growth before `ms` milliseconds are over? `usage` and `growth`: its bytes, and those per second,
- * just now. Not while there is room for all and it stays below its soft ceiling for so long.
+ * May a decision follow before `ms` milliseconds are over, when these go on like this? Not while there is room for all, and each stays
+ * below its soft ceiling for so long.
  */
-export function mattersWithin(state: State, id: string, usage: number, growth: number, ms: number): boolean {
-  const high = state.calls[id]?.applied.high;
-  if (high === undefined || isRestless(state)) return true;
-  return high !== 'max' && usage + (growth * ms) / 1000 >= high;
+export function mattersWithin(state: State, growing: Iterable<Growing>, ms: number): boolean {
+  let more = 0;
+  for (const { id, usage, growth } of growing) {
+    const call = state.calls[id];
+    if (!call) continue;
+    const then = usage + (Math.max(0, growth) * ms) / 1000;
+    if (call.applied.high !== 'max' && then >= call.applied.high) return true;
+    more += Math.max(0, then - call.seen.current);
+  }
+  return isRestless(state, more);
 }
 
 /** 2 high, 1 normal, 0 low; one less for a call declared background or past its declared duration. */

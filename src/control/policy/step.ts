@@ -29,7 +29,11 @@ export const decisions: readonly { name: string; what: string; decide: (d: Draft
     decide: killTheFirst,
   },
   { name: 'admission', what: 'let waiting calls in, or hold or refuse them', decide: admission },
-  { name: 'weights', what: 'CPU and IO weights of what is new', decide: weights },
+  {
+    name: 'weights',
+    what: 'CPU and IO weights of what is new, by the weight of its tenant and by priority',
+    decide: weights,
+  },
   { name: 'protect', what: 'floors of agents, high-priority calls and tenants', decide: protect },
   { name: 'bands', what: 'soft and hard ceilings of calls', decide: bands },
   { name: 'wake', what: 'ask for a timer at the next bound', decide: wake },

@@ -1,4 +1,4 @@
-/** CPU and IO weights (tenant by weight, session by priority, calls by what they are) and limits of processes: set once, on arrival. */
+/** CPU and IO weights (tenant by weight and priority, session by priority, calls by what they are) and limits of processes: set once, on arrival. */
 import { type Draft, modeOf } from './draft.ts';
 import type { PolicyEvent } from './events.ts';
 
@@ -12,8 +12,10 @@ export function weights(d: Draft, event: PolicyEvent): void {
     if (modeOf(d, s) !== 'enforce') return;
     const w = ofPriority[s.priority];
     const tenant = d.state.tenants[s.tenant]!;
+    // else priority would count inside a tenant only
+    const ofTenant = Math.min(10_000, Math.max(1, Math.round((tenant.weight * ofPriority[tenant.priority]) / BORN)));
     d.actions.push(
-      { type: 'weight', target: { kind: 'tenant', tenant: s.tenant }, cpu: tenant.weight, io: tenant.weight },
+      { type: 'weight', target: { kind: 'tenant', tenant: s.tenant }, cpu: ofTenant, io: ofTenant },
       { type: 'weight', target: { kind: 'session', session: s.id }, cpu: w, io: w },
       // the agent's own few cycles come before its tools'
       { type: 'weight', target: { kind: 'agent', session: s.id }, cpu: 400, io: 400 },

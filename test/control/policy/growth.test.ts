@@ -6,6 +6,7 @@ import {
   guardBudget,
   initialState,
   marks,
+  mattersWithin,
   type PolicyEvent,
   type State,
   sessionGrowth,
@@ -167,4 +168,31 @@ test('whatever happens, every budget is one the kernel can keep', () => {
     }),
     { numRuns: 50 },
   );
+});
+
+test('growth matters soon near a soft ceiling, and where together it comes near the low mark', () => {
+  begin();
+  calls({ a: 'normal', b: 'normal' });
+  const seen = (usage: number) => ({
+    type: 'samples' as const,
+    node: { current: 2 * usage },
+    calls: ['a.1', 'b.1'].map((call) => ({ call, current: usage })),
+  });
+  tell(seen(20 * MIB), 250);
+  const matters = (usage: number, growth: number, ids = ['a.1']) =>
+    mattersWithin(
+      state,
+      ids.map((id) => ({ id, usage, growth })),
+      100,
+    );
+  expect(matters(20 * MIB, 0)).toBe(false);
+  expect(matters(40 * MIB, 300 * MIB)).toBe(false);
+  const { high } = state.calls['a.1']!.applied;
+  expect(matters(Number(high) - MIB, 0)).toBe(false);
+  expect(matters(Number(high) - MIB, 20 * MIB)).toBe(true);
+  // each alone is far from its ceiling; together they leave less than four times the low mark
+  const near = CAPACITY - 4 * marks(state.config, CAPACITY).low - 60 * MIB;
+  tell({ type: 'samples', node: { current: near } });
+  expect(matters(20 * MIB, 400 * MIB)).toBe(false);
+  expect(matters(20 * MIB, 400 * MIB, ['a.1', 'b.1'])).toBe(true);
 });

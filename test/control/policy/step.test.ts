@@ -65,6 +65,22 @@ test('the table lists every decision once, with what it does', () => {
   for (const d of decisions) expect(d.what.length).toBeGreaterThan(10);
 });
 
+test('a tenant gets CPU by its weight and its priority', () => {
+  begin({
+    tenants: { a: { priority: 'high' }, b: { priority: 'low', weight: 200 }, c: { priority: 'high', weight: 10_000 } },
+  });
+  for (const tenant of ['a', 'b', 'c', 'd']) session(`s-${tenant}`, 'high', tenant);
+  const weights = actions.flatMap((a) =>
+    a.type === 'weight' && a.target.kind === 'tenant' ? [[a.target.tenant, a.cpu, a.io]] : [],
+  );
+  expect(weights).toEqual([
+    ['a', 400, 400],
+    ['b', 50, 50],
+    ['c', 10_000, 10_000],
+    ['d', 100, 100],
+  ]);
+});
+
 test('a lone call may use all that is free; its ceiling leaves room for agents', () => {
   session('s');
   start('c', 's');

@@ -1,6 +1,6 @@
 import type { SampleRecord } from '../../../model/index.ts';
 import { epochMs, type HeadroomEvent, type KernelEvent, type SampleEvent } from '../../kernel/index.ts';
-import { mattersWithin } from '../../policy/index.ts';
+import { type Growing, mattersWithin } from '../../policy/index.ts';
 import type { Call } from '../call.ts';
 import type { Engine } from '../engine.ts';
 import type { Session } from '../session.ts';
@@ -46,7 +46,8 @@ export class Heard {
   readonly #hands: Hands;
   readonly #owners = new Map<number, Owner>();
   readonly #leaves = new WeakMap<Call | Session, number>();
-  readonly #grown = new Set<Call>();
+  /** Calls that have grown since the last look, as they were told of last. */
+  readonly #grown = new Map<Call, Growing>();
   readonly #enlisted = new WeakSet<Call>();
   #timer: NodeJS.Timeout | undefined;
   /** When it goes off. */
@@ -95,11 +96,9 @@ export class Heard {
     };
     this.#hands.record({ type: 'sample', ...about, t: epochMs(timeNs), memoryBytes: usageBytes });
     if (!call) return;
-    this.#grown.add(call);
-    const { state } = this.#engine.policy;
-    this.#lookWithin(
-      mattersWithin(state, call.id, usageBytes, growthBytesPerSecond, LEISURE_MS) ? TELL_MS : LEISURE_MS,
-    );
+    this.#grown.set(call, { id: call.id, usage: usageBytes, growth: growthBytesPerSecond });
+    const soon = mattersWithin(this.#engine.policy.state, this.#grown.values(), LEISURE_MS);
+    this.#lookWithin(soon ? TELL_MS : LEISURE_MS);
   }
 
   #lookWithin(ms: number): void {
@@ -107,7 +106,7 @@ export class Heard {
     if (this.#timer && this.#dueAt <= at) return;
     clearTimeout(this.#timer);
     this.#dueAt = at;
-    this.#timer = setTimeout(() => this.#look(this.#grown), at - performance.now());
+    this.#timer = setTimeout(() => this.#look(this.#grown.keys()), at - performance.now());
   }
 
   #look(calls: Iterable<Call>): void {
