@@ -156,6 +156,9 @@ function shares(d: Draft, scopes: Scope[]): Map<string, number> {
   return hard;
 }
 
+/** What a call is born with it keeps for so long, milliseconds: a shell and an interpreter are loaded faster than we look again. */
+const BIRTH = 1000;
+
 /** Sets the ceilings of calls: raises who comes near, lowers others only when the sum demands it. */
 export function bands(d: Draft): void {
   const calls = d.present.filter((c) => modeOf(d, c) === 'enforce' && c.rung !== 'killed');
@@ -185,7 +188,7 @@ export function bands(d: Draft): void {
       Math.max(
         needs(d, c) + slack(scopes[0]!),
         c.rung === 'throttled' ? throttleEnd(d, c) : 0,
-        c.applied.max === 'max' ? d.state.config.ladder.minCredit : 0,
+        c.applied.max === 'max' || d.now - c.startedAt < BIRTH ? d.state.config.ladder.minCredit : 0,
       ),
     );
     return { c, max: share >= maxOf(c) ? share : Math.max(share, Math.min(least, maxOf(c))) };

@@ -202,7 +202,8 @@ export function pause(d: Draft, event: PolicyEvent): void {
         if (
           c.rung === 'throttled' &&
           c.seen.rate > 2 * Math.max(GROWTH, c.pace) &&
-          d.now > c.rungSince + ladder.sampleEvery &&
+          // growth of before the present pace was in force says nothing
+          d.now > Math.max(c.rungSince, c.pacedAt) + ladder.sampleEvery &&
           someoneBenefits(d, s, c)
         ) {
           const why = `${numbers(s, 'critical')}; still growing by ${formatSize(c.seen.rate)}/s though throttled`;

@@ -68,6 +68,7 @@ export function adjustPaces(d: Draft, event: PolicyEvent): void {
     const moved = Math.abs(pace - c.pace) > c.pace / 4;
     if (moved) c.pace = pace;
     if (d.state.governed && moved) {
+      c.pacedAt = d.now;
       c.seen = { ...c.seen, rate: Math.min(c.seen.rate, pace) };
       d.actions.push({ type: 'pace', call: c.id, bytesPerSecond: pace });
     } else if (!d.state.governed) {
