@@ -10,7 +10,7 @@ import { victimOrder } from './victims.ts';
 export const TRICKLE = 1 << 20;
 
 /** The room that is left is not used up sooner than this by those who are held to a pace, milliseconds. */
-const USED_UP = 500;
+const USED_UP = 300;
 
 /**
  * What all throttled calls of a scope together may take per second: the room above the critical mark, and above what those who run free
