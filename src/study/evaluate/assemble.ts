@@ -4,8 +4,8 @@ import type { RunningArm } from './arms/index.ts';
 import { measure } from './measure.ts';
 import type { PressureTotals } from './node.ts';
 import type { PlannedSession } from './scenario.ts';
-import { readSamples } from './timeline.ts';
-import type { Run, RunCall, RunSession, Scenario } from './types.ts';
+import { readSamples, rungsAsDecided } from './timeline.ts';
+import type { Decision, Run, RunCall, RunSession, Scenario } from './types.ts';
 
 /** What was seen of sessions that ran together. `t0`, `end`: the barrier and the end of all, ms of CLOCK_MONOTONIC. */
 export interface Observed {
@@ -27,20 +27,27 @@ export interface Observed {
   /** Microseconds from barrier to end. */
   pressure: PressureTotals;
   controller: { cpuMs: number; peakBytes: number } | undefined;
+  /** Undefined: the controller tells nothing, or there is none. */
+  decisions?: Decision[] | undefined;
   peer: string | undefined;
 }
 
-type Outcome = Pick<Run, 'broken' | 'sessions' | 'measures' | 'timeline'>;
+type Outcome = Pick<Run, 'broken' | 'sessions' | 'measures' | 'decisions' | 'timeline'>;
 
 /** Several `observed`: rounds that ran one after the other; then there is no time line. */
 export function assemble(scenario: Scenario, observed: Observed[], broken: string | null): Outcome {
   const sessions = observed.flatMap((o) => o.sessions.map((s) => sessionOf(s, o)));
-  if (broken !== null) return { broken, sessions, measures: null, timeline: null };
-  const timelines = observed.map((o) => readSamples(o.samples, o.t0, o.place));
+  const decisions = observed.flatMap((o) => o.decisions ?? []);
+  if (broken !== null) return { broken, sessions, measures: null, decisions, timeline: null };
+  const timelines = observed.map((o) => {
+    const line = readSamples(o.samples, o.t0, o.place);
+    return o.decisions ? rungsAsDecided(line, o.decisions) : line;
+  });
   return {
     broken,
     sessions,
     measures: measure(scenario, observed, sessions, timelines),
+    decisions,
     timeline: timelines.length === 1 ? timelines[0]! : null,
   };
 }

@@ -161,12 +161,14 @@ async function observe(context: ArmContext, running: RunningArm, begin: number):
   const after = running.controllers.map(processUse);
   const pressureAfter = node.pressure();
   const kills = node.oomKills();
+  const sinceEpoch = Date.now() - Number(process.hrtime.bigint()) / 1e6;
   sampler.kill('SIGTERM');
   if (brokenOff) {
     node.kill();
     await Promise.all(open);
   }
   if (failures.length > 0) throw failures[0]!;
+  const decided = await running.decisions?.();
   return {
     sessions,
     setupMs,
@@ -193,6 +195,13 @@ async function observe(context: ArmContext, running: RunningArm, begin: number):
             cpuMs: after.reduce((sum, use, i) => sum + use.cpuMs - before[i]!.cpuMs, 0),
             peakBytes: after.reduce((sum, use) => sum + use.peakBytes, 0),
           },
+    decisions: decided?.map(({ t, session, call, kind, text }) => ({
+      atMs: Math.round(t - sinceEpoch - t0),
+      session: session!,
+      call: call!,
+      decision: kind,
+      text: text!,
+    })),
     peer: running.peer,
   };
 }

@@ -189,6 +189,7 @@ function brokenRun(options: ExperimentOptions, planned: PlannedRun, why: string)
     sampleMs: SAMPLE_MS,
     sessions: [],
     measures: null,
+    decisions: [],
     timeline: null,
   };
 }

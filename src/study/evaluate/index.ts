@@ -6,6 +6,6 @@ export { byPriority, overlap } from './measure.ts';
 export { runsToParquet } from './parquet.ts';
 export { keyOf, makePlan, readRuns } from './plan.ts';
 export { checkScenario, hashOf, loadScenario, type PlannedSession, planSessions, type Source } from './scenario.ts';
-export { readSamples, type Timeline } from './timeline.ts';
+export { readSamples, rungsAsDecided, type Timeline } from './timeline.ts';
 export * from './types.ts';
 export { RAW_FILE, work } from './worker.ts';

@@ -1,6 +1,6 @@
 /** The sampler's lines as memory per agent and call over time, with the rungs that were seen. Pure. */
 import type { RunningArm } from './arms/index.ts';
-import type { Run } from './types.ts';
+import type { Decision, Run } from './types.ts';
 
 export type Timeline = NonNullable<Run['timeline']>;
 type Series = Timeline['series'][number];
@@ -48,4 +48,34 @@ function extend(series: Series, rung: RungName, atMs: number[], now: number): vo
   const last = series.rungs.at(-1);
   if (last && last[0] === rung && now > 0 && last[2] === atMs[now - 1]) last[2] = atMs[now]!;
   else series.rungs.push([rung, atMs[now]!, atMs[now]!]);
+}
+
+/** What begins a rung, and what ends any. */
+const begins = new Map<string, RungName>([
+  ['throttle', 'slow'],
+  ['freeze', 'frozen'],
+]);
+const ends = new Set(['unthrottle', 'thaw', 'kill', 'oom']);
+
+/** The rungs of calls as their controller tells them, in place of those that files show: a rate kept by the kernel is in no file. */
+export function rungsAsDecided(line: Timeline, decisions: readonly Decision[]): Timeline {
+  const series = line.series.map((s): Series => {
+    if (s.call === null) return s;
+    const last = line.atMs[s.bytes.findLastIndex((b) => b !== null)] ?? 0;
+    const rungs: Series['rungs'] = [];
+    let open: [RungName, number] | undefined;
+    const close = (at: number) => {
+      if (open) rungs.push([...open, Math.max(open[1], Math.min(at, last))]);
+      open = undefined;
+    };
+    for (const d of decisions) {
+      if (d.session !== s.session || `tool-${d.call.slice(d.call.lastIndexOf('.') + 1)}` !== s.call) continue;
+      const rung = begins.get(d.decision);
+      if (rung || ends.has(d.decision)) close(d.atMs);
+      if (rung) open = [rung, d.atMs];
+    }
+    close(last);
+    return { ...s, rungs };
+  });
+  return { ...line, series };
 }

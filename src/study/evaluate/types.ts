@@ -71,6 +71,18 @@ export const TimelineSeries = z.object({
   rungs: z.array(z.tuple([Rung, z.number(), z.number()])),
 });
 
+/** What a controller decided about a call, in its own words. */
+export const Decision = z.object({
+  /** Since the barrier. */
+  atMs: z.number(),
+  session: z.string(),
+  /** Its id; `SESSION.N` has the cgroup `tool-N`. */
+  call: z.string(),
+  decision: z.string(),
+  text: z.string(),
+});
+export type Decision = z.infer<typeof Decision>;
+
 export const Environment = z.object({
   kernel: z.string(),
   /** `lab` or `here`. */
@@ -171,6 +183,8 @@ export const Run = z.object({
   sampleMs: z.number(),
   sessions: z.array(RunSession),
   measures: Measures.nullable(),
+  /** Empty: the controller decided nothing, or tells nothing, or there is none. */
+  decisions: z.array(Decision).default([]),
   timeline: z
     .object({ atMs: z.array(z.number()), nodeBytes: z.array(z.number()), series: z.array(TimelineSeries) })
     .nullable(),

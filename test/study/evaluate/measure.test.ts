@@ -1,5 +1,12 @@
 import { expect, test } from 'vitest';
-import { byPriority, overlap, type RunCall, type RunSession, readSamples } from '../../../src/study/evaluate/index.ts';
+import {
+  byPriority,
+  overlap,
+  type RunCall,
+  type RunSession,
+  readSamples,
+  rungsAsDecided,
+} from '../../../src/study/evaluate/index.ts';
 
 const call = (asked: number, start: number | null, end: number | null, pausesMs: [number, number][] = []): RunCall => ({
   ...{ n: 0, command: 'x', attempt: 0, outcome: 'done', exitCode: 0, feedback: false, wantedBytes: 0 },
@@ -69,4 +76,33 @@ test("the sampler's lines become one series a cgroup, with its rungs", () => {
       { session: 'b', call: null, bytes: [null, 20, 20], rungs: [['slow', 50, 50]] },
     ],
   });
+});
+
+test('rungs are those the controller decided, where it tells them: a rate that the kernel keeps is in no file', () => {
+  const made = (call: string | null, bytes: (number | null)[]) => ({ session: 'low', call, bytes, rungs: [] });
+  const line = {
+    atMs: [0, 100, 200, 300],
+    nodeBytes: [0, 0, 0, 0],
+    series: [made(null, [1, 1, 1, 1]), made('tool-2', [1, 1, 1, null])],
+  };
+  const decided = (atMs: number, decision: string, call = 'low.2') => ({
+    atMs,
+    session: 'low',
+    call,
+    decision,
+    text: '',
+  });
+  const rungs = (...decisions: ReturnType<typeof decided>[]) =>
+    rungsAsDecided(line, decisions).series.map((s) => s.rungs);
+  expect(rungs(decided(20, 'throttle'), decided(120, 'freeze'), decided(150, 'thaw'))).toEqual([
+    [],
+    [
+      ['slow', 20, 120],
+      ['frozen', 120, 150],
+    ],
+  ]);
+  // as long as it is there, and nobody else's
+  expect(rungs(decided(20, 'throttle'))).toEqual([[], [['slow', 20, 200]]]);
+  expect(rungs(decided(20, 'throttle'), decided(250, 'kill'))).toEqual([[], [['slow', 20, 200]]]);
+  expect(rungs(decided(20, 'throttle', 'low.3'), decided(30, 'admission'))).toEqual([[], []]);
 });

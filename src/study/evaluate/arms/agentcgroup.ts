@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import { DaemonClient, daemonPaths } from '../../../control/client/index.ts';
-import { AcgError, type Tier } from '../../../model/index.ts';
+import { AcgError, type EventRecord, type Tier } from '../../../model/index.ts';
+import { readTrace } from '../../../trace/index.ts';
 import type { Arm, ArmContext, RunningArm } from './arm.ts';
 
 const START_LIMIT_MS = 120_000;
@@ -78,6 +79,7 @@ async function begin(context: ArmContext, tier: Tier): Promise<RunningArm> {
       const m = /^\/tenant-[^/]+\/session-([^/]+)\/(agent|tool-[^/]+)$/.exec(path);
       return m ? { session: m[1]!, call: m[2] === 'agent' ? null : m[2]! } : undefined;
     },
+    decisions: () => decisionsIn(paths.traceDir),
     async stop() {
       if (daemon.exitCode !== null || daemon.signalCode !== null)
         throw new AcgError('ACG_NO_DAEMON', `it ended during the run: ${said()}`);
@@ -87,4 +89,15 @@ async function begin(context: ArmContext, tier: Tier): Promise<RunningArm> {
       clearTimeout(timer);
     },
   };
+}
+
+/** The events of all calls in the daemon's traces. A torn last line is no event yet. */
+async function decisionsIn(traceDir: string): Promise<EventRecord[]> {
+  const found: EventRecord[] = [];
+  for (const file of readdirSync(traceDir, { recursive: true, encoding: 'utf8' })) {
+    if (!file.endsWith('.ndjson')) continue;
+    for await (const { record } of readTrace(join(traceDir, file), () => {}))
+      if (record.type === 'event' && record.call !== undefined && record.text !== undefined) found.push(record);
+  }
+  return found.sort((a, b) => a.t - b.t);
 }

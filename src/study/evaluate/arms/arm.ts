@@ -1,4 +1,4 @@
-import type { SessionRequest } from '../../../model/index.ts';
+import type { EventRecord, SessionRequest } from '../../../model/index.ts';
 import type { ReplayFiles } from '../../replay/index.ts';
 import type { NodeTree } from '../node.ts';
 import type { Peer } from '../peers.ts';
@@ -38,6 +38,8 @@ export interface RunningArm {
   place(path: string): { session: string; call: string | null } | undefined;
   /** Memory set aside for a session while it runs, bytes; undefined: nothing is, the node is there for all. */
   provisioned?(session: PlannedSession): number;
+  /** What the controller says it decided about calls, in its own record; asked for when all sessions are over. */
+  decisions?(): Promise<EventRecord[]>;
   /** Version of a peer's package. */
   peer?: string;
   /** Ends the controller. Sessions are over, or about to be killed. */
