@@ -20,10 +20,10 @@ import {
 type Of<T extends PolicyEvent['type']> = Extract<PolicyEvent, { type: T }>;
 
 /**
- * A fall of growth is believed after about this long, milliseconds. The governor's kernel tells of growth every few milliseconds, so
- * that sooner one sees there that a burst is over.
+ * A rise and a fall of growth are believed after about this long, milliseconds. The governor's kernel tells of growth every few
+ * milliseconds: so one sees sooner there that a burst is over; but one huge page between two looks is no gigabyte a second.
  */
-const RATE_WINDOW = { files: 250, governed: 150 } as const;
+const RATE_WINDOW = { files: { rise: 0, fall: 250 }, governed: { rise: 50, fall: 150 } } as const;
 /** What is needed can exceed a ceiling that is in force by no more than this, bytes. */
 const UNWRITTEN = 4 * 2 ** 20;
 
@@ -39,11 +39,13 @@ function look({ state, now }: Draft, seen: Seen, u: Usage): Seen {
   let { rate, thrash } = seen;
   if (dt > 0) {
     const fresh = Math.max(0, ((working - seen.working) * 1000) / dt);
-    // a rise counts at once, a fall is smoothed: growth in steps is still growth
-    const keep = Math.exp(-dt / RATE_WINDOW[state.governed ? 'governed' : 'files']);
-    rate = fresh >= rate ? fresh : rate * keep + fresh * (1 - keep);
+    // a fall is believed later than a rise: growth in steps is still growth
+    const { rise, fall } = RATE_WINDOW[state.governed ? 'governed' : 'files'];
+    const old = Math.exp(-dt / (fresh >= rate ? rise : fall));
+    rate = rate * old + fresh * (1 - old);
     if (rate < 1024) rate = 0;
-    // not at once: what was reclaimed a moment ago may come back in one piece
+    const keep = Math.exp(-dt / fall);
+    // what was reclaimed a moment ago may come back in one piece
     thrash = thrash * keep + (((refaults - seen.refaults) * PAGE * 1000) / dt) * (1 - keep);
     if (thrash < 1024) thrash = 0;
   }
