@@ -51,7 +51,7 @@ static pid_t crawler(const char *name, double mb, int threads)
 	rate(id, slow(mb));
 	g = (struct grow){ .mib = 512, .threads = threads };
 	pid = child(name, EXT, grow, &g);
-	nap(0.4);
+	nap(0.425); /* in the midst of a hold: each is 50 ms */
 	return pid;
 }
 
@@ -65,7 +65,7 @@ static pid_t debtor(const char *name)
 	unrate(id);
 	rate(id, slow(0.5));
 	pid = child(name, EXT, grow, &g);
-	nap(1.3);
+	nap(1.325); /* in the midst of a hold, as above */
 	return pid;
 }
 
