@@ -32,7 +32,9 @@ export async function besideSimulation(table: Table, scenario: Scenario): Promis
     const tenants = Object.fromEntries(planned.map((s) => [s.tenant, { priority: s.priority }]));
     const outcome = simulate(
       work,
-      arm === 'none' ? { control: 'none' } : { control: 'policy', config: parseConfig({ tenants }) },
+      arm === 'none'
+        ? { control: 'none' }
+        : { control: 'policy', config: parseConfig({ tenants }), governed: arm !== 'agentcgroup-cgroup' },
       { until: scenario.timeLimit, tickMs: TICK },
     );
     return rowsOf(table, arm, work, outcome);
