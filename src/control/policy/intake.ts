@@ -11,6 +11,7 @@ import {
   neverReclaimed,
   nothingApplied,
   nothingSeen,
+  RATE_WINDOW,
   type Seen,
   type Session,
   type Tenant,
@@ -19,11 +20,6 @@ import {
 
 type Of<T extends PolicyEvent['type']> = Extract<PolicyEvent, { type: T }>;
 
-/**
- * A rise and a fall of growth are believed after about this long, milliseconds. The governor's kernel tells of growth every few
- * milliseconds: so one sees sooner there that a burst is over; but one huge page between two looks is no gigabyte a second.
- */
-const RATE_WINDOW = { files: { rise: 0, fall: 250 }, governed: { rise: 50, fall: 150 } } as const;
 /** What is needed can exceed a ceiling that is in force by no more than this, bytes. */
 const UNWRITTEN = 4 * 2 ** 20;
 

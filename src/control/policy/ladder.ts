@@ -6,7 +6,7 @@ import { type Draft, modeOf, sayOfCall } from './draft.ts';
 import type { PolicyEvent } from './events.ts';
 import { adjustPaces, firstPace, TRICKLE } from './pace.ts';
 import { levelOf, type Scope, scopesOf, sparedOf } from './scopes.ts';
-import { type Call, rankOf } from './state.ts';
+import { type Call, rankOf, rateOf } from './state.ts';
 import { matters, victimOrder, wants } from './victims.ts';
 
 /** Growth below this in spite of a throttle is none, bytes per second. */
@@ -190,7 +190,7 @@ export function pause(d: Draft, event: PolicyEvent): void {
         observed(d, c, level === 'critical' ? 'freeze' : 'throttle', `paused it: ${why}`);
         continue;
       }
-      growth -= c.seen.rate;
+      growth -= rateOf(d.state, c.seen, d.now);
       if ((level === 'short' && brakeFits(d, s, c)) || d.state.governed) throttle(d, s, c, firstPace(d, s, c), why);
       else freeze(d, s, c, why);
       d.state.actedAt[s.key] = d.now;
@@ -228,7 +228,8 @@ export function killTheFirst(d: Draft): void {
   for (const s of scopesOf(d)) {
     // deep in what throttled calls leave alone, which is there to be taken; but above where hard ceilings end, lest nobody ever starves
     const left = sparedOf(d, s) * (d.state.governed ? 1.5 : 2);
-    const soon = (c: Call) => s.headroom < Math.min(s.low, left + (c.seen.rate * ANSWER) / 1000);
+    const rate = (c: Call) => rateOf(d.state, c.seen, d.now);
+    const soon = (c: Call) => s.headroom < Math.min(s.low, left + (rate(c) * ANSWER) / 1000);
     // a pause for the sake of another scope does not end what it suffers in this one
     const unpaused = (c: Call) => c.rung === 'none' || (paused(c) && c.pausedFor !== s.key);
     const starving = s.calls.filter((c) => unpaused(c) && wants(d, c) && soon(c));
@@ -255,11 +256,11 @@ export function killTheFirst(d: Draft): void {
     const waited = d.now - d.state.starvedSince[s.key]!;
     // it would use up what is left before the wait is over; a batch of pages that its end takes would not
     const bursting = starving.some(
-      (c) => rankOf(d.state, c, d.now) === rank && (c.seen.rate * ladder.killAfterHigh) / 1000 > s.headroom,
+      (c) => rankOf(d.state, c, d.now) === rank && (rate(c) * ladder.killAfterHigh) / 1000 > s.headroom,
     );
     // the next it would meet is its own hard ceiling
     const cornered = starving.some(
-      (c) => c !== victim && c.seen.rate > GROWTH && s.headroom < sparedOf(d, s) + (c.seen.rate * ANSWER) / 1000,
+      (c) => c !== victim && rate(c) > GROWTH && s.headroom < sparedOf(d, s) + (rate(c) * ANSWER) / 1000,
     );
     const wait = cornered || (outranked && bursting) ? 0 : outranked ? ladder.killAfterHigh : ladder.killAfter;
     if (waited < wait || (!outranked && s.headroom >= s.critical)) continue;

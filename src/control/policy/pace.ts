@@ -35,7 +35,7 @@ export const firstPace = (d: Draft, s: Scope, c: Call): number =>
 
 /**
  * The pace of each throttled call, bytes per second. The last in the order of victims comes first and gets what it can use, twice what
- * it took lately, and half of the room at least; what that leaves goes to the next. So one gets through its growth and makes room,
+ * it took lately, and an eighth of the room at least; what that leaves goes to the next. So one gets through its growth and makes room,
  * where all would stand halfway.
  */
 function pacesOf(d: Draft): Map<string, number> {
@@ -45,7 +45,7 @@ function pacesOf(d: Draft): Map<string, number> {
     if (slowed.length === 0) continue;
     let room = roomOf(d, s);
     for (const [i, c] of victimOrder(d, slowed).reverse().entries()) {
-      const usable = i === slowed.length - 1 ? room : Math.max(2 * c.seen.rate, room / 2);
+      const usable = i === slowed.length - 1 ? room : Math.max(2 * c.seen.rate, room / 8);
       const pace = Math.max(TRICKLE, Math.min(room, usable));
       room -= pace;
       paces.set(c.id, Math.round(Math.min(pace, paces.get(c.id) ?? pace)));

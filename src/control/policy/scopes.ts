@@ -1,6 +1,6 @@
 /** Where memory has a limit: the node, tenants with a budget, sessions with a budget. The ladder looks at each alike. */
 import type { Draft } from './draft.ts';
-import { agentNeed, type Call, marks, type Session, sessionBudget } from './state.ts';
+import { agentNeed, type Call, marks, rateOf, type Session, sessionBudget } from './state.ts';
 
 export interface Scope {
   /** Key in the state's tables: `node`, `tenant NAME`, `session ID`. */
@@ -30,12 +30,12 @@ const scope = (d: Draft, key: string, words: string, limit: number, sessions: Se
   for (const s of sessions) {
     working += agentNeed(s, d.now);
     current += s.agent.current;
-    growth += s.agent.rate;
+    growth += rateOf(d.state, s.agent, d.now);
   }
   for (const c of calls) {
     working += c.seen.working;
     current += c.seen.current;
-    if (c.rung === 'none') growth += c.seen.rate;
+    if (c.rung === 'none') growth += rateOf(d.state, c.seen, d.now);
   }
   // what is charged to the root beside the leaves (dying cgroups, slab of removed calls) counts as well
   if (key === 'node' && d.state.node) {

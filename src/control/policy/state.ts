@@ -205,6 +205,20 @@ export function marks(config: Config, limit: number): { low: number; critical: n
 export const rankOfPriority: Record<Priority, number> = { high: 2, normal: 1, low: 0 };
 
 /**
+ * A rise and a fall of growth are believed after about this long, milliseconds. The governor's kernel tells of growth every few
+ * milliseconds: so one sees sooner there that a burst is over; but one huge page between two looks is no gigabyte a second.
+ */
+export const RATE_WINDOW = { files: { rise: 0, fall: 250 }, governed: { rise: 50, fall: 150 } } as const;
+/**
+ * Growth of now, bytes per second. Where the kernel tells of growth no news is that there is none: what was seen last falls as if that
+ * were seen, from the time on by which the next news would have come.
+ */
+export function rateOf({ governed }: State, seen: Seen, now: number): number {
+  const since = now - seen.at - RATE_WINDOW.governed.rise;
+  return governed && since > 0 ? seen.rate * Math.exp(-since / RATE_WINDOW.governed.fall) : seen.rate;
+}
+
+/**
  * Does what was last seen call for another look soon: somebody waits or is paused, or grows where memory is about to be short? `more`:
  * bytes that are, or soon will be, used beyond that.
  */

@@ -1,6 +1,6 @@
 /** Who gives way first: the lowest rank, then the largest overage over its fair share, then the youngest. */
 import type { Draft } from './draft.ts';
-import { type Call, rankOf } from './state.ts';
+import { type Call, rankOf, rateOf } from './state.ts';
 
 /**
  * Fair share of each running call, bytes: what agents leave of the node, divided among tenants with running calls by
@@ -83,7 +83,7 @@ const RECENT = 1000;
  * A ceiling that only its page cache has reached is no want (the kernel recycles that), and being near one is none either.
  */
 export const wants = (d: Draft, c: Call): boolean =>
-  c.seen.rate > GROWTH ||
+  rateOf(d.state, c.seen, d.now) > GROWTH ||
   c.seen.thrash > THRASH ||
   (c.breachedAt !== null &&
     d.now - c.breachedAt <= RECENT &&
