@@ -29,6 +29,7 @@ import { PolicyDriver } from './policy-driver.ts';
 import { cgroupDirectoryOf, commandLine, identify, moveTree, onGone } from './processes.ts';
 import { createSession, type Session } from './session.ts';
 import type { TraceStore } from './trace-store.ts';
+import { Turns } from './turns.ts';
 import { measured } from './usage.ts';
 
 /** The answer to a shim's question. */
@@ -55,6 +56,7 @@ export class Engine {
   readonly #traces: TraceStore;
   readonly #report: Report;
   readonly #explained: (explanation: Explanation) => void;
+  readonly #turns: Turns;
   readonly #owners = new Map<string, { close(): void }>();
   readonly #endings = new Map<string, Promise<SessionStatus>>();
 
@@ -82,6 +84,7 @@ export class Engine {
       cpuWeightOf: (target: Target) =>
         target.kind === 'session' ? this.sessions.get(target.session)?.kept.limits.cpuWeight : undefined,
     };
+    this.#turns = new Turns(() => this.policy.state);
     this.policy = new PolicyDriver(config, capacityBytes, this.controllers, hands, report);
     this.calls = new CallLifecycle(this.controllers, this.policy, traces, report);
     this.statuses = new CallStatuses(this.sessions, this.controllers);
@@ -202,6 +205,8 @@ export class Engine {
   async open(shimPid: number, request: Open, signal: AbortSignal): Promise<Opening> {
     const { session, inCall } = this.#whereIs(shimPid);
     if (inCall) return { verdict: 'plain' };
+    await this.#turns.take(session.id);
+    if (signal.aborted) throw new AcgError('ACG_NO_CALL', `the shim ${shimPid} has hung up`);
     if (session.state !== 'running') throw new AcgError('ACG_NO_SESSION', `${session.id} is ending`);
     const shim = identify(shimPid);
     for (const other of session.calls.values())

@@ -5,7 +5,7 @@ import type { Call } from './call.ts';
 import type { Engine } from './engine.ts';
 import { peakResident } from './processes.ts';
 import type { TraceStore } from './trace-store.ts';
-import { type Place, policyUsage, readUsage, sampleOf } from './usage.ts';
+import { type Place, policyUsage, readForPolicy, readUsage, sampleOf } from './usage.ts';
 
 /** How often running calls are looked at while any runs: their memory, and which process is the largest. */
 const INTERVAL_MS = 100;
@@ -98,8 +98,8 @@ export class Sampler {
     if (!this.#engine.controllers.has('memory')) return;
     try {
       const seen = [...calls].flatMap((call) => {
-        const reading = readUsage(call.cgroup);
-        return reading ? [{ call: call.id, ...policyUsage(reading) }] : [];
+        const usage = readForPolicy(call.cgroup);
+        return usage ? [{ call: call.id, ...usage }] : [];
       });
       this.#tellPolicy([], seen);
     } catch (error) {
@@ -110,12 +110,12 @@ export class Sampler {
   #tellPolicy(agents: ({ session: string } & Usage)[], calls: ({ call: string } & Usage)[]): void {
     this.#lookAtNode();
     const { root, policy } = this.#engine;
-    const node = readUsage(root.cgroup);
+    const node = readForPolicy(root.cgroup);
     policy.send({
       type: 'samples',
       agents,
       calls,
-      ...(node && { node: { ...policyUsage(node), swapFree: this.#node.swapFree } }),
+      ...(node && { node: { ...node, swapFree: this.#node.swapFree } }),
     });
   }
 

@@ -68,6 +68,14 @@ export function sampleOf(cgroup: Cgroup, reading: Reading, place: Place, t: numb
   });
 }
 
+/** What the policy decides by, and nothing else: half of the reads. Undefined without a memory controller, or when the cgroup is gone. */
+export function readForPolicy(cgroup: Cgroup): Usage | undefined {
+  const current = cgroup.read('memory.current');
+  const stat = cgroup.read('memory.stat');
+  if (current === undefined || stat === undefined) return undefined;
+  return policyUsage({ current, stat, swap: undefined, pids: undefined });
+}
+
 /** A reading as the policy takes it. */
 export function policyUsage({ current, stat, swap, pids }: Reading): Usage {
   return measured<Usage>({

@@ -23,6 +23,7 @@ export {
   marks,
   mattersWithin,
   rankOf,
+  rankOfPriority,
   type Session,
   type State,
   type Tenant,

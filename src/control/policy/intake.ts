@@ -49,7 +49,7 @@ function look({ state, now }: Draft, seen: Seen, u: Usage): Seen {
     current: u.current,
     anon: u.anon ?? working,
     inactiveFile,
-    swap: u.swap ?? 0,
+    swap: u.swap ?? seen.swap,
     refaults,
     working,
     rate,
