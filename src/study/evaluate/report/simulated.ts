@@ -1,5 +1,6 @@
 /** The same scenario in the simulator, beside what the runs showed: how far the model is to be believed. */
 import { parseConfig } from '../../../model/index.ts';
+import type { Point } from '../../replay/index.ts';
 import { type Outcome, type SessionSpec, simulate, type Workload } from '../../simulate/index.ts';
 import { mean } from '../../statistics/index.ts';
 import { type PlannedSession, planSessions, type Scenario } from '../index.ts';
@@ -41,7 +42,11 @@ export async function besideSimulation(table: Table, scenario: Scenario): Promis
   });
 }
 
-/** The scenario as the simulator has it. CPU of a shape is the most any of its stretches keeps busy. */
+/** The CPUs that a shape keeps busy, on average: a moment of many is not made longer by a node that has few. */
+const cpusOf = (shape: readonly Point[]): number =>
+  shape.reduce((n, p, i) => n + p.cpu * ((shape[i + 1]?.at ?? p.at) - p.at), 0) / Math.max(1, shape.at(-1)?.at ?? 0);
+
+/** The scenario as the simulator has it. */
 export function workloadOf(scenario: Scenario, planned: readonly PlannedSession[]): Workload {
   return {
     capacity: scenario.node.memory,
@@ -64,7 +69,7 @@ export function workloadOf(scenario: Scenario, planned: readonly PlannedSession[
                     {
                       demand: c.shape.map((p) => ({ at: p.at, anon: p.anon })),
                       reads: Math.max(...c.shape.map((p) => p.file)),
-                      cpus: Math.max(0.05, ...c.shape.map((p) => p.cpu)),
+                      cpus: Math.max(0.05, cpusOf(c.shape)),
                       processes: c.workers,
                       retries: c.retries,
                       command: c.command,
