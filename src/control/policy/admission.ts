@@ -2,7 +2,7 @@
 import { formatDuration, formatSize } from '../../model/index.ts';
 import { type CommandClass, typicalBytes } from './command.ts';
 import { type Draft, listAgain, modeOf, sayOfCall } from './draft.ts';
-import { type Scope, scopesOf } from './scopes.ts';
+import { leftBy, type Scope, scopesOf } from './scopes.ts';
 import { agentNeed, type Call, rankOf, rankOfPriority, type Session, type State, sessionBudget } from './state.ts';
 import { matters } from './victims.ts';
 
@@ -19,8 +19,8 @@ const NEXT = 128 * 2 ** 20;
  * then; what goes on is a plateau, beside which the call finds room or is held to a pace, whatever is typical. Only the governor's paces
  * are exact enough for that.
  */
-const PATIENCE = 2000;
-const LEAST = 1 / 4;
+const PATIENCE = 1000;
+const LEAST = 1 / 10;
 
 /** Classes that never wait, whatever else: a person is reading their output, so to speak. */
 const instant: ReadonlySet<CommandClass> = new Set(['vcs', 'search', 'small']);
@@ -74,14 +74,14 @@ function soonOf(d: Draft, s: Scope, c: Call): Session[] {
 }
 
 /**
- * Headroom less what young calls have been let in for and do not use yet, and less the critical mark. For others a call never counts as
- * more than an even part, whatever it declares.
+ * Headroom less what young calls have been let in for and do not use yet, and less the room that throttled calls leave too. For others a
+ * call never counts as more than an even part, whatever it declares.
  */
 function available(d: Draft, s: Scope, of: Call): number {
   let promised = soonOf(d, s, of).length * Math.min(NEXT, wantedOf(d, s, of));
   for (const c of s.calls)
     if (d.now - c.startedAt < SETTLE) promised += Math.max(0, Math.min(c.need, evenPart(d, s, c)) - c.seen.working);
-  return s.headroom - s.critical - promised;
+  return s.headroom - leftBy(d, s) - promised;
 }
 
 function admit(d: Draft, c: Call, why: string | undefined): void {

@@ -80,7 +80,7 @@ export function tenantGrowth(state: State, name: string): GrowthBudget | undefin
 /**
  * The node's marks, in terms of what is charged: page cache that can be had back counts as room. `stoppedMs`: for how long the guard
  * has stopped low-priority growth without a break. It is there for what outruns the paces of throttles, and leaves half of the critical
- * mark, which they leave whole. Like a throttle it gives way in time: to a quarter after the longest throttle, altogether after the
+ * mark, of which they leave more. Like a throttle it gives way in time: to a quarter after the longest throttle, altogether after the
  * longest freeze. Undefined: nobody may be held.
  */
 export function guardBudget(state: State, stoppedMs: number): GuardBudget | undefined {

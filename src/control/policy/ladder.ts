@@ -221,7 +221,7 @@ const ANSWER = 100;
 
 /**
  * The last rung: memory is critically short, someone starves, and nothing is left to pause. The wait is shorter when the
- * one who starves outranks the victim, and there is none when it would meet its own hard ceiling first.
+ * one who starves outranks the victim, and ends before it would meet its own hard ceiling.
  */
 export function killTheFirst(d: Draft): void {
   const { ladder } = d.state.config;
@@ -254,15 +254,13 @@ export function killTheFirst(d: Draft): void {
     const victim = order.find((c) => modeOf(d, c) === 'enforce');
     const outranked = victim !== undefined && rankOf(d.state, victim, d.now) < rank;
     const waited = d.now - d.state.starvedSince[s.key]!;
-    // it would use up what is left before the wait is over; a batch of pages that its end takes would not
-    const bursting = starving.some(
-      (c) => rankOf(d.state, c, d.now) === rank && (rate(c) * ladder.killAfterHigh) / 1000 > s.headroom,
+    // no longer than until the first of the others meets its hard ceiling, as they grow now
+    const wait = Math.min(
+      outranked ? ladder.killAfterHigh : ladder.killAfter,
+      ...starving
+        .filter((c) => c !== victim && rate(c) > GROWTH)
+        .map((c) => ((s.headroom - sparedOf(d, s)) * 1000) / rate(c) - ANSWER),
     );
-    // the next it would meet is its own hard ceiling
-    const cornered = starving.some(
-      (c) => c !== victim && rate(c) > GROWTH && s.headroom < sparedOf(d, s) + (rate(c) * ANSWER) / 1000,
-    );
-    const wait = cornered || (outranked && bursting) ? 0 : outranked ? ladder.killAfterHigh : ladder.killAfter;
     if (waited < wait || (!outranked && s.headroom >= s.critical)) continue;
     for (const c of order) {
       if (c === victim) break;

@@ -2,7 +2,7 @@
 import { ANSWER } from './bands.ts';
 import type { Draft } from './draft.ts';
 import type { PolicyEvent } from './events.ts';
-import { type Scope, scopesOf } from './scopes.ts';
+import { leftBy, type Scope, scopesOf } from './scopes.ts';
 import type { Call } from './state.ts';
 import { victimOrder } from './victims.ts';
 
@@ -13,15 +13,11 @@ export const TRICKLE = 1 << 20;
 const USED_UP = { files: 500, governed: 300 } as const;
 
 /**
- * What all throttled calls of a scope together may take per second: the room above the critical mark, and above what those who run free
- * take within the horizon (a quarter of it, where the kernel tells of growth at once). The less is left the slower they are, and
- * while there is some they get on.
+ * What all throttled calls of a scope together may take per second, of the room above what they leave. The less is left the slower they
+ * are, and while there is some they get on.
  */
-function roomOf(d: Draft, s: Scope): number {
-  const { horizon } = d.state.config.ladder;
-  const reserve = s.critical + (s.growth * horizon) / 1000 / (d.state.governed ? 4 : 1);
-  return ((s.headroom - reserve) * 1000) / USED_UP[d.state.governed ? 'governed' : 'files'];
-}
+const roomOf = (d: Draft, s: Scope): number =>
+  ((s.headroom - leftBy(d, s)) * 1000) / USED_UP[d.state.governed ? 'governed' : 'files'];
 
 /** With the governor: so fast a call does not meet its hard ceiling before we have looked again, even on a slow machine. */
 const within = (d: Draft, c: Call, pace: number): number =>
@@ -35,8 +31,8 @@ export const firstPace = (d: Draft, s: Scope, c: Call): number =>
 
 /**
  * The pace of each throttled call, bytes per second. The last in the order of victims comes first and gets what it can use, twice what
- * it took lately, and an eighth of the room at least; what that leaves goes to the next. So one gets through its growth and makes room,
- * where all would stand halfway.
+ * it took lately, of three quarters of the room, and an eighth at least; what that leaves goes to the next. So one gets through its
+ * growth and makes room, where all would stand halfway, and the next does not stand still for a page that another took by chance.
  */
 function pacesOf(d: Draft): Map<string, number> {
   const paces = new Map<string, number>();
@@ -45,7 +41,7 @@ function pacesOf(d: Draft): Map<string, number> {
     if (slowed.length === 0) continue;
     let room = roomOf(d, s);
     for (const [i, c] of victimOrder(d, slowed).reverse().entries()) {
-      const usable = i === slowed.length - 1 ? room : Math.max(2 * c.seen.rate, room / 8);
+      const usable = i === slowed.length - 1 ? room : Math.max(Math.min(2 * c.seen.rate, (room * 3) / 4), room / 8);
       const pace = Math.max(TRICKLE, Math.min(room, usable));
       room -= pace;
       paces.set(c.id, Math.round(Math.min(pace, paces.get(c.id) ?? pace)));

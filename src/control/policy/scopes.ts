@@ -1,6 +1,6 @@
 /** Where memory has a limit: the node, tenants with a budget, sessions with a budget. The ladder looks at each alike. */
 import type { Draft } from './draft.ts';
-import { agentNeed, type Call, marks, rateOf, type Session, sessionBudget } from './state.ts';
+import { agentNeed, type Call, marks, rankOf, rateOf, type Session, sessionBudget } from './state.ts';
 
 export interface Scope {
   /** Key in the state's tables: `node`, `tenant NAME`, `session ID`. */
@@ -118,3 +118,15 @@ export function levelOf(d: Draft, s: Scope): 'calm' | 'normal' | 'short' | 'crit
  * is needed, as there is nothing to allow for what a call grows until the daemon has looked again.
  */
 export const sparedOf = (d: Draft, s: Scope): number => s.critical / (d.state.governed ? 4 : 2);
+
+/**
+ * Headroom that calls which are held back, at the door or to a pace, leave to those who run free: the critical mark, and what these take
+ * within the horizon. Where the kernel tells of growth at once and paces are exact, a quarter of that time will do, and half of the mark
+ * while a call with priority runs: the room that the next of them is to find has found its taker.
+ */
+export function leftBy(d: Draft, s: Scope): number {
+  const taken = (s.growth * d.state.config.ladder.horizon) / 1000;
+  if (!d.state.governed) return s.critical + taken;
+  const found = s.calls.some((c) => c.phase !== 'background' && rankOf(d.state, c, d.now) === 2);
+  return s.critical / (found ? 2 : 1) + taken / 4;
+}

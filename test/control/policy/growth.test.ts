@@ -67,7 +67,7 @@ function crowd(until: (call: NonNullable<State['calls'][string]>) => boolean, to
   return actions;
 }
 
-test('a throttle is a rate that leaves the critical mark, and falls with the room that is left', () => {
+test('a throttle is a rate that leaves half of the critical mark to who has priority, and falls with the room that is left', () => {
   const actions = crowd(({ rung }) => rung === 'throttled');
   const { pace, seen } = state.calls['l.1']!;
   expect(actions).toContainEqual(expect.objectContaining({ type: 'throttle', bytesPerSecond: pace }));
@@ -87,7 +87,7 @@ test('a throttle is a rate that leaves the critical mark, and falls with the roo
   // 20 MiB of agents, and a 64th of the node as their reserve
   const headroom = CAPACITY - CAPACITY / 64 - 420 * MIB - current;
   const { critical } = marks(state.config, CAPACITY);
-  expect(headroom).toBeGreaterThan(critical - 2 * MIB);
+  expect(headroom).toBeGreaterThan(critical / 2 - 2 * MIB);
   expect(headroom).toBeLessThan(1.5 * critical);
 });
 
@@ -101,6 +101,35 @@ test('critical or not, a governed call is held to a rate and not frozen; without
     // it grew by 368 MiB a second
     if (governed) expect(callGrowth(state, 'l.1', now)!.rate).toBeLessThan(32 * MIB);
   }
+});
+
+test('a page deep in the critical mark ends nobody; growth that is about to use up what is left does', () => {
+  const killed = (step: number) => {
+    begin();
+    calls({ h: 'high', l: 'low' });
+    for (let i = 0; i < 20; i++) grow({ 'l.1': 564 }, 250);
+    for (let mib = 0; mib <= 400; mib += 2) grow({ 'h.1': mib, 'l.1': 564 }, 250);
+    // 24 MiB are left, of which hard ceilings leave 8
+    for (let i = 1; i <= 4; i++)
+      if (grow({ 'h.1': 400 + i * step, 'l.1': 564 }, 30).some(({ type }) => type === 'kill')) return true;
+    return false;
+  };
+  expect(killed(0.5)).toBe(false);
+  expect(killed(5)).toBe(true);
+});
+
+test('at the door what grows counts with what it is about to take', () => {
+  const asked = (mibPerStep: number) => {
+    begin();
+    calls({ h: 'high', l: 'low', m: 'low' });
+    tell({ type: 'call-end', call: 'm.1' });
+    // in the end 174 MiB are left, whatever the way there; a test suite takes 128
+    for (let i = 20; i >= 0; i--) grow({ 'h.1': 700 - i * mibPerStep, 'l.1': 104 }, 50);
+    tell({ type: 'call-request', call: 'm.2', session: 'm', class: 'pytest' });
+    return state.calls['m.2']!.phase;
+  };
+  expect(asked(0)).toBe('admitted');
+  expect(asked(15)).toBe('held');
 });
 
 test('a governed throttle ends at its bound: never does a call stay held for ever', () => {
