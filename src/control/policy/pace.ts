@@ -10,7 +10,7 @@ import { victimOrder } from './victims.ts';
 export const TRICKLE = 1 << 20;
 
 /** The room that is left is not used up sooner than this by those who are held to a pace, milliseconds: sooner where paces are exact. */
-const USED_UP = { files: 500, governed: 300 } as const;
+const USED_UP = { files: 500, governed: 200 } as const;
 
 /**
  * What all throttled calls of a scope together may take per second, of the room above what they leave. The less is left the slower they
