@@ -1,6 +1,5 @@
 /** The same scenario in the simulator, beside what the runs showed: how far the model is to be believed. */
 import { parseConfig } from '../../../model/index.ts';
-import type { Point } from '../../replay/index.ts';
 import { type Outcome, type SessionSpec, simulate, type Workload } from '../../simulate/index.ts';
 import { mean } from '../../statistics/index.ts';
 import { type PlannedSession, planSessions, type Scenario } from '../index.ts';
@@ -43,7 +42,7 @@ export async function besideSimulation(table: Table, scenario: Scenario): Promis
 }
 
 /** The CPUs that a shape keeps busy, on average: a moment of many is not made longer by a node that has few. */
-const cpusOf = (shape: readonly Point[]): number =>
+const cpusOf = (shape: readonly { at: number; cpu: number }[]): number =>
   shape.reduce((n, p, i) => n + p.cpu * ((shape[i + 1]?.at ?? p.at) - p.at), 0) / Math.max(1, shape.at(-1)?.at ?? 0);
 
 /** The scenario as the simulator has it. */
