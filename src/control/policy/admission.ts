@@ -41,7 +41,7 @@ const isSmall = (state: State, c: Call): boolean =>
 /** An even part of what agents leave: bytes. */
 function evenPart(d: Draft, s: Scope, c: Call): number {
   let left = s.limit;
-  for (const x of s.sessions) left -= agentNeed(x, d.now);
+  for (const x of s.sessions) left -= agentNeed(x, d.now, s.limit / s.sessions.length);
   const waiting = d.calls.filter((o) => o.phase === 'held' && s.sessions.some((x) => x.id === o.session));
   const sharers = waiting.length + s.calls.filter((o) => o.phase !== 'background').length + soonOf(d, s, c).length;
   return Math.max(0, left) / Math.max(1, sharers);
@@ -152,5 +152,9 @@ export function admission(d: Draft): void {
   }
 }
 
-const shortage = (d: Draft, s: Scope, c: Call) =>
-  `needs ${formatSize(wantedOf(d, s, c))} (${c.hint.memory === undefined ? `typical of ${c.class}` : 'hinted'}), ${s.words} has ${formatSize(Math.max(0, available(d, s, c)))} to give`;
+/** What it waits for: all it may need, or the part of that it would be let in for. */
+const shortage = (d: Draft, s: Scope, c: Call) => {
+  const part = wantedOf(d, s, c) < c.need ? `, of which ${formatSize(wantedOf(d, s, c))} would do` : '';
+  const source = c.hint.memory === undefined ? `typical of ${c.class}` : 'hinted';
+  return `needs ${formatSize(c.need)} (${source})${part}, ${s.words} has ${formatSize(Math.max(0, available(d, s, c)))} to give`;
+};

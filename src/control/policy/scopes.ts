@@ -28,7 +28,7 @@ const scope = (d: Draft, key: string, words: string, limit: number, sessions: Se
   let current = 0;
   let growth = 0;
   for (const s of sessions) {
-    working += agentNeed(s, d.now);
+    working += agentNeed(s, d.now, limit / sessions.length);
     current += s.agent.current;
     growth += rateOf(d.state, s.agent, d.now);
   }

@@ -264,9 +264,15 @@ const NEWBORN = 185e6;
 /** An agent is born within this long, milliseconds. */
 const BIRTH = 1500;
 
-/** What to count for an agent: what it uses, what it used to use and will again, or what a new one is about to. */
-export const agentNeed = (s: Session, now: number): number =>
-  Math.max(s.agent.working, s.baseline, now - s.startedAt < BIRTH ? NEWBORN : 0);
+/** All of them together are not presumed to need more than this part of a limit. */
+const NEWBORNS_PART = 1 / 2;
+
+/**
+ * What to count for an agent: what it uses, what it used to use and will again, or what a new one is about to. `share`: an even part, for
+ * each agent there, of the limit above them, bytes.
+ */
+export const agentNeed = (s: Session, now: number, share: number): number =>
+  Math.max(s.agent.working, s.baseline, now - s.startedAt < BIRTH ? Math.min(NEWBORN, share * NEWBORNS_PART) : 0);
 
 /** The most memory a session may use, bytes: its own budget, never above the configured one; undefined: no limit. */
 export function sessionBudget(config: Config, s: Pick<Session, 'ownBudget'> | undefined): number | undefined {

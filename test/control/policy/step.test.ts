@@ -197,6 +197,17 @@ test('a starved high-priority call has the low-priority one killed, as a whole a
   expect(said('l1').at(-1)).toMatch(/^killed: node headroom/);
 });
 
+test('agents that have just come are not presumed to need more than half of a small node', () => {
+  begin({}, 500 * MIB);
+  for (const id of ['x', 'y', 'z']) tell({ type: 'session-start', session: id, tenant: 'a' });
+  start('small', 'x');
+  sample({ small: 1 }, 50);
+  sample({ small: 3 }, 50);
+  expect(said('small')).toEqual([]);
+  tell({ type: 'call-request', call: 'big', session: 'y', class: 'test' });
+  expect(said('big').filter((text) => /needs 0 B/.test(text))).toEqual([]);
+});
+
 test('a call whose memory is taken as fast as it comes back stands still without growing: it does not stay so', () => {
   begin({ session: { budget: '700m' } });
   session('s');
