@@ -52,13 +52,16 @@ const guests = new Map(booted.map((line) => [line.split('\t')[0], line.split('\t
 const results = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')).testResults : [];
 rmSync(dir, { recursive: true });
 
+const count = (tests, state) => tests.filter((t) => t.status === state).length;
 for (const { name, assertionResults } of results) {
   const program = basename(name, '.test.ts');
   const [version, seconds] = guests.get(program) ?? [];
-  const count = (state) => assertionResults.filter((a) => a.status === state).length;
   const words = [
-    `${count('passed')} passed`,
-    ...['failed', 'skipped'].filter((state) => count(state) > 0).map((state) => `${count(state)} ${state}`),
+    `${count(assertionResults, 'passed')} passed`,
+    ...['failed', 'skipped']
+      .map((state) => [count(assertionResults, state), state])
+      .filter(([n]) => n > 0)
+      .map(([n, state]) => `${n} ${state}`),
     ...(seconds ? [`${seconds} s`] : []),
   ];
   process.stdout.write(
@@ -68,10 +71,9 @@ for (const { name, assertionResults } of results) {
 if (results.length === 0) process.stdout.write(`nothing ran on ${kernel}\n`);
 const ok = status === 0 && results.length > 0;
 const all = results.flatMap(({ assertionResults }) => assertionResults);
-const count = (state) => all.filter((a) => a.status === state).length;
 // a file that fails before its first test has no failed test to count
-const failed = ok ? 0 : Math.max(1, count('failed'));
-const line = `${count('passed')} passed, ${failed} failed, ${count('skipped')} skipped\n`;
+const failed = ok ? 0 : Math.max(1, count(all, 'failed'));
+const line = `${count(all, 'passed')} passed, ${failed} failed, ${count(all, 'skipped')} skipped\n`;
 if (process.env.AGENTCGROUP_TEST_COUNT) writeFileSync(process.env.AGENTCGROUP_TEST_COUNT, line);
 if (ok && kernel === 'memcg-bpf' && args.length === 0) writeFileSync(tested, `${recipe}\n`);
 process.exit(ok ? 0 : 1);

@@ -108,8 +108,8 @@ export function parseMemoryStat(text: string, file = 'memory.stat') {
   // read ten times a second and more, for each call: of its sixty lines only what is asked for is taken apart
   if (!FLAT_KEYED.test(text)) fail(file, text);
   const find = (key: string): number | undefined => {
-    const at = text.startsWith(`${key} `) ? 0 : text.indexOf(`\n${key} `) + 1;
-    if (at === 0 && !text.startsWith(`${key} `)) return undefined;
+    const at = text.startsWith(`${key} `) ? 0 : text.indexOf(`\n${key} `) + 1 || -1;
+    if (at < 0) return undefined;
     return Number.parseInt(text.slice(at + key.length + 1, at + key.length + 21), 10);
   };
   const need = (key: string) => find(key) ?? fail(file, `no ${key}`);
