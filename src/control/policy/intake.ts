@@ -32,14 +32,19 @@ function look({ state, now }: Draft, seen: Seen, u: Usage): Seen {
   const working = u.current - inactiveFile;
   const dt = now - seen.at;
   const refaults = u.refaults ?? seen.refaults;
-  let { rate, thrash } = seen;
+  let { rate, steady, thrash } = seen;
   if (dt > 0) {
     const fresh = Math.max(0, ((working - seen.working) * 1000) / dt);
     // a fall is believed later than a rise: growth in steps is still growth
-    const { rise, fall } = RATE_WINDOW[state.governed ? 'governed' : 'files'];
-    const old = Math.exp(-dt / (fresh >= rate ? rise : fall));
-    rate = rate * old + fresh * (1 - old);
-    if (rate < 1024) rate = 0;
+    const window = RATE_WINDOW[state.governed ? 'governed' : 'files'];
+    const { fall } = window;
+    const follow = (of: number, rise: number) => {
+      const old = Math.exp(-dt / (fresh >= of ? rise : fall));
+      const now = of * old + fresh * (1 - old);
+      return now < 1024 ? 0 : now;
+    };
+    rate = follow(rate, window.rise);
+    steady = follow(steady, window.steady);
     const keep = Math.exp(-dt / fall);
     // what was reclaimed a moment ago may come back in one piece
     thrash = thrash * keep + (((refaults - seen.refaults) * PAGE * 1000) / dt) * (1 - keep);
@@ -53,6 +58,7 @@ function look({ state, now }: Draft, seen: Seen, u: Usage): Seen {
     refaults,
     working,
     rate,
+    steady,
     thrash,
     at: now,
   };

@@ -6,7 +6,7 @@ import { type Draft, modeOf, sayOfCall } from './draft.ts';
 import type { PolicyEvent } from './events.ts';
 import { adjustPaces, firstPace, TRICKLE } from './pace.ts';
 import { levelOf, type Scope, scopesOf, sparedOf } from './scopes.ts';
-import { type Call, rankOf, rateOf } from './state.ts';
+import { type Call, heldTo, rankOf, rateOf } from './state.ts';
 import { matters, victimOrder, wants } from './victims.ts';
 
 /** Growth below this in spite of a throttle is none, bytes per second. */
@@ -67,8 +67,7 @@ function throttle(d: Draft, s: Scope, c: Call, pace: number, why: string): void 
   const high = Math.max(Math.round(c.seen.working + (c.seen.rate * WRITTEN) / 1000), TRICKLE);
   c.pacedTo = high;
   c.applied = { ...c.applied, high };
-  // the governor's word: it grows no faster from now on
-  if (d.state.governed) c.seen = { ...c.seen, rate: Math.min(c.seen.rate, c.pace) };
+  if (d.state.governed) c.seen = heldTo(c.seen, c.pace);
   const target = { kind: 'call', call: c.id } as const;
   d.actions.push({ type: 'throttle', target, high, bytesPerSecond: c.pace });
   sayOfCall(d, 'throttle', c, `throttled: ${why}`);
@@ -228,7 +227,7 @@ export function killTheFirst(d: Draft): void {
   for (const s of scopesOf(d)) {
     // deep in what throttled calls leave alone, which is there to be taken; but above where hard ceilings end, lest nobody ever starves
     const left = sparedOf(d, s) * (d.state.governed ? 1.5 : 2);
-    const rate = (c: Call) => rateOf(d.state, c.seen, d.now);
+    const rate = (c: Call) => rateOf(d.state, c.seen, d.now, 'steady');
     const soon = (c: Call) => s.headroom < Math.min(s.low, left + (rate(c) * ANSWER) / 1000);
     // a pause for the sake of another scope does not end what it suffers in this one
     const unpaused = (c: Call) => c.rung === 'none' || (paused(c) && c.pausedFor !== s.key);

@@ -3,7 +3,7 @@ import { ANSWER } from './bands.ts';
 import type { Draft } from './draft.ts';
 import type { PolicyEvent } from './events.ts';
 import { leftBy, type Scope, scopesOf } from './scopes.ts';
-import type { Call } from './state.ts';
+import { type Call, heldTo } from './state.ts';
 import { victimOrder } from './victims.ts';
 
 /** A throttled call may still grow by this much per second, bytes. */
@@ -65,7 +65,7 @@ export function adjustPaces(d: Draft, event: PolicyEvent): void {
     if (moved) c.pace = pace;
     if (d.state.governed && moved) {
       c.pacedAt = d.now;
-      c.seen = { ...c.seen, rate: Math.min(c.seen.rate, pace) };
+      c.seen = heldTo(c.seen, pace);
       d.actions.push({ type: 'pace', call: c.id, bytesPerSecond: pace });
     } else if (!d.state.governed) {
       const step = (c.pace * (d.now - c.pacedAt)) / 1000;

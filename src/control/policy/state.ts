@@ -16,6 +16,8 @@ export interface Seen {
   readonly working: number;
   /** growth of `working`, bytes per second, smoothed, never negative */
   readonly rate: number;
+  /** the same, believed so late that a page now and then is no growth to end a call for */
+  readonly steady: number;
   /** what comes back after it was reclaimed though in use, bytes per second, smoothed like `rate` */
   readonly thrash: number;
   readonly at: number;
@@ -149,6 +151,7 @@ export const nothingSeen = (at: number): Seen => ({
   refaults: 0,
   working: 0,
   rate: 0,
+  steady: 0,
   thrash: 0,
   at,
 });
@@ -208,15 +211,25 @@ export const rankOfPriority: Record<Priority, number> = { high: 2, normal: 1, lo
  * A rise and a fall of growth are believed after about this long, milliseconds. The governor's kernel tells of growth every few
  * milliseconds: so one sees sooner there that a burst is over; but one huge page between two looks is no gigabyte a second.
  */
-export const RATE_WINDOW = { files: { rise: 0, fall: 250 }, governed: { rise: 50, fall: 150 } } as const;
+export const RATE_WINDOW = {
+  files: { rise: 0, steady: 0, fall: 250 },
+  governed: { rise: 50, steady: 250, fall: 150 },
+} as const;
 /**
  * Growth of now, bytes per second. Where the kernel tells of growth no news is that there is none: what was seen last falls as if that
  * were seen, from the time on by which the next news would have come.
  */
-export function rateOf({ governed }: State, seen: Seen, now: number): number {
+export function rateOf({ governed }: State, seen: Seen, now: number, which: 'rate' | 'steady' = 'rate'): number {
   const since = now - seen.at - RATE_WINDOW.governed.rise;
-  return governed && since > 0 ? seen.rate * Math.exp(-since / RATE_WINDOW.governed.fall) : seen.rate;
+  return governed && since > 0 ? seen[which] * Math.exp(-since / RATE_WINDOW.governed.fall) : seen[which];
 }
+
+/** The governor's word: from now on it grows no faster than this, bytes per second. */
+export const heldTo = (seen: Seen, pace: number): Seen => ({
+  ...seen,
+  rate: Math.min(seen.rate, pace),
+  steady: Math.min(seen.steady, pace),
+});
 
 /**
  * Does what was last seen call for another look soon: somebody waits or is paused, or grows where memory is about to be short? `more`:
