@@ -70,9 +70,17 @@ export const ANSWER = 300;
 /** Where the kernel slows growth down before a hard ceiling, the way to come to a halt: some huge pages of each of several workers. Bytes. */
 const HALT = 32 * MIB;
 
+/** What a call that had to wait may take at once: a shell and an interpreter are loaded. Bytes. */
+const BEGIN = 12 * MIB;
+
 /** The distance between soft and hard ceiling: what it grows until we have answered a breach, before it is a kill. */
 function gap(d: Draft, c: Call, credit: number): number {
-  if (rankOf(d.state, c, d.now) < 2) return Math.min(credit / 2, Math.max(credit / 8, (c.seen.rate * ANSWER) / 1000));
+  if (rankOf(d.state, c, d.now) < 2) {
+    const answered = Math.min(credit / 2, Math.max(credit / 8, (c.seen.rate * ANSWER) / 1000));
+    // who waited was let in for less than it may come to take: it begins at a pace, from its first huge pages on
+    const young = d.state.governed && c.held && d.now - c.startedAt < BIRTH;
+    return young ? Math.max(answered, credit - BEGIN) : answered;
+  }
   // nobody knows how fast one with priority that rests will begin to grow; nor is it to be slowed down for long
   return d.state.governed ? Math.min(credit / 2, Math.max(credit / 4, HALT)) : credit / 2;
 }
