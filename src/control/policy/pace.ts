@@ -41,7 +41,7 @@ function pacesOf(d: Draft): Map<string, number> {
     if (slowed.length === 0) continue;
     let room = roomOf(d, s);
     for (const [i, c] of victimOrder(d, slowed).reverse().entries()) {
-      const usable = i === slowed.length - 1 ? room : Math.max(Math.min(2 * c.seen.rate, (room * 3) / 4), room / 8);
+      const usable = i === slowed.length - 1 ? room : Math.max(Math.min(2 * c.seen.steady, (room * 3) / 4), room / 8);
       const pace = Math.max(TRICKLE, Math.min(room, usable));
       room -= pace;
       paces.set(c.id, Math.round(Math.min(pace, paces.get(c.id) ?? pace)));
