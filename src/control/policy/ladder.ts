@@ -220,7 +220,7 @@ const ANSWER = 100;
 
 /**
  * The last rung: memory is critically short, someone starves, and nothing is left to pause. The wait is shorter when the
- * one who starves outranks the victim, and ends before it would meet its own hard ceiling.
+ * one who starves outranks the victim, and there is none when it would meet its own hard ceiling first.
  */
 export function killTheFirst(d: Draft): void {
   const { ladder } = d.state.config;
@@ -253,13 +253,11 @@ export function killTheFirst(d: Draft): void {
     const victim = order.find((c) => modeOf(d, c) === 'enforce');
     const outranked = victim !== undefined && rankOf(d.state, victim, d.now) < rank;
     const waited = d.now - d.state.starvedSince[s.key]!;
-    // no longer than until the first of the others meets its hard ceiling, as they grow now
-    const wait = Math.min(
-      outranked ? ladder.killAfterHigh : ladder.killAfter,
-      ...starving
-        .filter((c) => c !== victim && rate(c) > GROWTH)
-        .map((c) => ((s.headroom - sparedOf(d, s)) * 1000) / rate(c) - ANSWER),
+    // as it grows now, the next that one of the others would meet is its own hard ceiling
+    const cornered = starving.some(
+      (c) => c !== victim && rate(c) > GROWTH && s.headroom < sparedOf(d, s) + (rate(c) * ANSWER) / 1000,
     );
+    const wait = cornered ? 0 : outranked ? ladder.killAfterHigh : ladder.killAfter;
     if (waited < wait || (!outranked && s.headroom >= s.critical)) continue;
     for (const c of order) {
       if (c === victim) break;
