@@ -215,8 +215,11 @@ export function pause(d: Draft, event: PolicyEvent): void {
 const describe = (d: Draft, c: Call) =>
   `first in the order of victims: ${rankWords[rankOf(d.state, c, d.now)]}, using ${formatSize(c.seen.working)}`;
 
-/** How long we may take to act, milliseconds: by so much a kill comes before memory is used up. */
-const ANSWER = 100;
+/**
+ * By so much a kill comes before memory is used up, milliseconds: so long we may take to act. Who is late with the governor has held who
+ * needs it for a moment, not lost it.
+ */
+const ANSWER = { files: 100, governed: 50 } as const;
 
 /**
  * The last rung: memory is critically short, someone starves, and nothing is left to pause. The wait is shorter when the
@@ -228,7 +231,9 @@ export function killTheFirst(d: Draft): void {
     // deep in what throttled calls leave alone, which is there to be taken; but above where hard ceilings end, lest nobody ever starves
     const left = sparedOf(d, s) * (d.state.governed ? 1.5 : 2);
     const rate = (c: Call) => rateOf(d.state, c.seen, d.now, 'steady');
-    const soon = (c: Call) => s.headroom < Math.min(s.low, left + (rate(c) * ANSWER) / 1000);
+    // until we have acted
+    const taken = (c: Call) => (rate(c) * ANSWER[d.state.governed ? 'governed' : 'files']) / 1000;
+    const soon = (c: Call) => s.headroom < Math.min(s.low, left + taken(c));
     // a pause for the sake of another scope does not end what it suffers in this one
     const unpaused = (c: Call) => c.rung === 'none' || (paused(c) && c.pausedFor !== s.key);
     const starving = s.calls.filter((c) => unpaused(c) && wants(d, c) && soon(c));
@@ -254,9 +259,7 @@ export function killTheFirst(d: Draft): void {
     const outranked = victim !== undefined && rankOf(d.state, victim, d.now) < rank;
     const waited = d.now - d.state.starvedSince[s.key]!;
     // as it grows now, the next that one of the others would meet is its own hard ceiling
-    const cornered = starving.some(
-      (c) => c !== victim && rate(c) > GROWTH && s.headroom < sparedOf(d, s) + (rate(c) * ANSWER) / 1000,
-    );
+    const cornered = starving.some((c) => c !== victim && rate(c) > GROWTH && s.headroom < sparedOf(d, s) + taken(c));
     const wait = cornered ? 0 : outranked ? ladder.killAfterHigh : ladder.killAfter;
     if (waited < wait || (!outranked && s.headroom >= s.critical)) continue;
     for (const c of order) {
