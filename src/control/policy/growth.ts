@@ -79,8 +79,9 @@ export function tenantGrowth(state: State, name: string): GrowthBudget | undefin
 
 /**
  * The node's marks, in terms of what is charged: page cache that can be had back counts as room. `stoppedMs`: for how long the guard
- * has stopped low-priority growth without a break. It is there for what outruns the paces of throttles, and leaves half of the critical
- * mark, of which they leave more. Like a throttle it gives way in time: to a quarter after the longest throttle, altogether after the
+ * has stopped low-priority growth without a break. It is there for what outruns the paces of throttles, and leaves a quarter of the
+ * critical mark, half of what they leave at least: whom it stops cannot be told from one who needs nothing, and near that quarter who
+ * runs free is to be seen to starve. Like a throttle it gives way in time: to an eighth after the longest throttle, altogether after the
  * longest freeze. Undefined: nobody may be held.
  */
 export function guardBudget(state: State, stoppedMs: number): GuardBudget | undefined {
@@ -88,7 +89,7 @@ export function guardBudget(state: State, stoppedMs: number): GuardBudget | unde
   const { throttleMax, freezeSlice } = config.ladder;
   if (config.dryRun || stoppedMs >= freezeSlice) return undefined;
   const { critical } = marks(config, capacity);
-  const low = stoppedMs < throttleMax ? critical / 2 : critical / 4;
+  const low = stoppedMs < throttleMax ? critical / 4 : critical / 8;
   const reserve = Math.min(config.session.agentReserve * Object.keys(sessions).length, capacity / 64);
   const cache = node ? node.current - node.working : 0;
   return { limit: capacity - reserve + cache, low, clear: low * 1.25 };

@@ -173,11 +173,11 @@ test('page cache that can be had back is room for the guard', () => {
   expect(clear).toBeGreaterThan(low);
 });
 
-test('the guard gives way in time: first to a quarter of the critical mark, then altogether', () => {
+test('the guard leaves a quarter of the critical mark and gives way in time: first to an eighth, then altogether', () => {
   const { throttleMax, freezeSlice } = state.config.ladder;
   const { critical } = marks(state.config, CAPACITY);
-  expect(guardBudget(state, throttleMax - 1)!.low).toBe(critical / 2);
-  expect(guardBudget(state, throttleMax)!.low).toBe(critical / 4);
+  expect(guardBudget(state, throttleMax - 1)!.low).toBe(critical / 4);
+  expect(guardBudget(state, throttleMax)!.low).toBe(critical / 8);
   expect(guardBudget(state, freezeSlice)).toBeUndefined();
 });
 
