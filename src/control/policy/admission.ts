@@ -15,9 +15,9 @@ const SETTLE = 3000;
 const NEXT = 128 * 2 ** 20;
 
 /**
- * A guess that keeps a call waiting counts for less and less, and after this long, milliseconds, for a quarter. Most bursts are over by
- * then; what goes on is a plateau, beside which the call finds room or is held to a pace, whatever is typical. Only the governor's paces
- * are exact enough for that.
+ * A guess that keeps a call waiting counts for less and less, by this long, milliseconds, for nothing, but never for less than a tenth.
+ * Most bursts are over by then; what goes on is a plateau, beside which the call finds room or is held to a pace, whatever is typical.
+ * Only the governor's paces are exact enough for that.
  */
 const PATIENCE = 1000;
 const LEAST = 1 / 10;

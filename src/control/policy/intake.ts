@@ -229,7 +229,7 @@ const rows: { [T in PolicyEvent['type']]: (d: Draft, e: Of<T>) => void } = {
       if (!s) continue;
       const first = s.baseline === 0;
       const seen = whole ? look(d, s.agent, a) : lookAtPart(d, s.agent, a);
-      s.agent = first ? { ...seen, rate: 0 } : seen;
+      s.agent = first ? { ...seen, rate: 0, steady: 0 } : seen;
       learnBaseline(d, s);
     }
     for (const u of e.calls ?? []) {
