@@ -38,6 +38,21 @@ export function scratchDirectory(): { path: string; [Symbol.dispose](): void } {
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 }
 
+/** What /proc/PID/status has after a field's name; undefined when the process is gone. */
+export function statusOf(pid: number, field: string): string | undefined {
+  try {
+    return new RegExp(`^${field}:\\s+(.*)$`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Is the process alive? Killed, it is for a moment yet, also when its cgroup holds nobody any more: the kernel takes it out of
+ * that first. And dead it may be there for whoever inherited it to reap.
+ */
+export const isAlive = (pid: number): boolean => !/^([ZX]|$)/.test(statusOf(pid, 'State') ?? '');
+
 /** Why the tests of this folder cannot run here, or false. */
 export const cannotRun: string | false = !cgroup2Mount()
   ? 'no cgroup2 mount'

@@ -74,6 +74,12 @@ async function adoptCalls(
       adoption.removed.push(cgroup.path);
       continue;
     }
+    const record = session.records.get(kept.data.call);
+    if (record?.end !== undefined && !record.background) {
+      // all is told of it: the daemon died between its record and the removal of its cgroup
+      if (!cgroup.tryRemove()) await cgroup.remove();
+      continue;
+    }
     const call = new Call(cgroup, kept.data, engine.controllers);
     // where a governor is in charge, a daemon that had none may have left a ceiling of its own
     if (engine.policy.growth.on && engine.controllers.has('memory')) cgroup.write('memory.high', 'max');
@@ -93,8 +99,10 @@ async function resumeCall(
   report: (error: unknown) => void,
 ): Promise<void> {
   const exit = /^(\d+) (\d+)$/.exec(getXattr(call.cgroup.path, EXIT_XATTR)?.toString() ?? '');
-  if (call.kept.background || call.kept.exitCode !== undefined) {
-    call.shellEnded(call.kept.exitCode ?? null, call.kept.signal ?? null);
+  const { shim, via, background, exitCode, signal, end } = call.kept;
+  // a shim that is there has not been answered: it reports once more, and is told what there is to tell
+  if (background || (exitCode !== undefined && !(via === 'shim' && shim && isAlive(shim)))) {
+    call.shellEnded(exitCode ?? null, signal ?? null, end);
     return engine.calls.settle(session, call);
   }
   if (exit) {
@@ -102,8 +110,7 @@ async function resumeCall(
     call.shellEnded(exitCode, signal, Number(exit[2]));
     return engine.calls.settle(session, call);
   }
-  if (call.kept.via === 'adopted') return engine.calls.watchAdopted(session, call);
-  const { shim } = call.kept;
+  if (via === 'adopted') return engine.calls.watchAdopted(session, call);
   if (!call.cgroup.populated() && !(shim && isAlive(shim))) {
     if (await engine.calls.discard(session, call)) return;
     return engine.calls.finish(session, call);

@@ -167,7 +167,13 @@ export class CallLifecycle {
   /** Puts a call that an earlier daemon opened under this engine's care. */
   takeCall(session: Session, call: Call): void {
     session.calls.set(call.id, call);
-    session.records.delete(call.id);
+    const told = session.records.get(call.id);
+    if (told) {
+      // recorded when it went to the background: it has not ended yet
+      session.records.delete(call.id);
+      session.done--;
+      if (told.killedBy !== undefined) session.killed--;
+    }
     // whatever the last daemon had paused: its reasons are gone with it
     if (call.cgroup.read('cgroup.freeze')) call.cgroup.write('cgroup.freeze', false);
     const command = call.kept.command ?? '';
@@ -205,6 +211,12 @@ export class CallLifecycle {
   /** The command has ended; the same for calls whose end is not told by a shim. Returns what the agent is told. */
   shellEnded(session: Session, call: Call, exitCode: number | null, signal: string | null): Feedback | undefined {
     call.shellEnded(exitCode, signal);
+    try {
+      // nobody reports it twice: a daemon that dies between its answer and the record leaves this to the next one
+      call.keep();
+    } catch (error) {
+      this.#report(error, `note the end of call ${call.id}`);
+    }
     call.feedback = feedbackOn(call, this.#policy, exitCode !== 0);
     setImmediate(() => this.settle(session, call).catch((error) => this.#report(error, `finish call ${call.id}`)));
     return call.feedback;

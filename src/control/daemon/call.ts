@@ -25,7 +25,8 @@ export class Call {
   /** Settles when the call's cgroup is gone and its record written. */
   readonly ended = Promise.withResolvers<CallRecord>();
   readonly #controllers: Controllers;
-  readonly #beginMonotonic = performance.now();
+  /** When it was asked for, on the monotonic clock. */
+  readonly #begin: number;
   #end: { t: number; durationMs: number } | undefined;
   /** Its directory, as long as it is open from its making. */
   #fd: number | undefined;
@@ -35,6 +36,9 @@ export class Call {
     this.kept = kept;
     this.#controllers = controllers;
     this.#fd = fd;
+    this.#begin = performance.now() - Math.max(0, Date.now() - kept.start);
+    // an earlier daemon heard of it
+    if (kept.end !== undefined) this.#end = { t: kept.end, durationMs: Math.max(0, kept.end - kept.start) };
   }
 
   /** Runs `use` with the open directory of the cgroup. */
@@ -57,13 +61,12 @@ export class Call {
     setXattr(this.cgroup.path, CALL_XATTR, JSON.stringify(this.kept));
   }
 
-  /** The shell has ended; what it started may live on. */
-  shellEnded(exitCode: number | null, signal: string | null, t = Date.now()): void {
-    const lived = performance.now() - this.#beginMonotonic;
-    // after a daemon restart the monotonic beginning is unknown: the wall clock has to do
-    const durationMs = this.kept.start < t - lived - 1000 ? t - this.kept.start : lived;
-    this.#end = { t, durationMs };
-    this.kept = { ...this.kept, exitCode, signal };
+  /** The shell has ended, now or at `then` (epoch ms); what it started may live on. */
+  shellEnded(exitCode: number | null, signal: string | null, then?: number): void {
+    const durationMs = then === undefined ? performance.now() - this.#begin : then - this.kept.start;
+    const t = then ?? Date.now();
+    this.#end = { t, durationMs: Math.max(0, durationMs) };
+    this.kept = { ...this.kept, exitCode, signal, end: t };
   }
 
   /** The hard ceiling that stands now. */

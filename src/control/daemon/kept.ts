@@ -60,7 +60,9 @@ export const KeptCall = z.object({
   shim: ProcessId.optional(),
   /** Set when the shell has ended and what it started lives on. */
   background: z.boolean(),
+  /** How the command ended, and when (epoch ms): noted before whoever reported it is answered, and so never told in vain. */
   exitCode: z.number().int().nullable().optional(),
   signal: z.string().nullable().optional(),
+  end: z.number().optional(),
 });
 export type KeptCall = z.infer<typeof KeptCall>;

@@ -3,13 +3,11 @@ import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { cannotRun, cgroup2Mount } from '../scratch.ts';
+import { cannotRun, cgroup2Mount, isAlive } from '../scratch.ts';
 import { TestDaemon } from './harness.ts';
 
 const until = (condition: () => boolean | Promise<boolean>) =>
   expect.poll(condition, { timeout: 10_000, interval: 20 }).toBe(true);
-const alive = (pid: number) =>
-  existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
 
 describe.skipIf(cannotRun)(`the daemon${cannotRun ? ` (${cannotRun})` : ''}`, () => {
   test('run: the agent keeps its streams and status, each call gets a cgroup and a record, nothing is left', async () => {
@@ -69,7 +67,7 @@ describe.skipIf(cannotRun)(`the daemon${cannotRun ? ` (${cannotRun})` : ''}`, ()
     process.kill(shell.pid, 'SIGKILL');
     await shell.ended;
     await until(async () => (await session.calls()).every((call) => call.state === 'ended'));
-    expect(alive(orphan)).toBe(false);
+    await until(() => !isAlive(orphan));
     expect((await session.calls())[0]).toMatchObject({ killedBy: 'agent', signal: 'SIGKILL' });
   });
 
@@ -79,6 +77,7 @@ describe.skipIf(cannotRun)(`the daemon${cannotRun ? ` (${cannotRun})` : ''}`, ()
     const go = join(daemon.dir, 'go');
     await session.shell('exit 3').ended;
     await session.shell('sleep 1000 >/dev/null 2>&1 &').ended;
+    const { end } = await daemon.client.call('kept.2');
     const waiting = (code: number) => session.shell(`while [ ! -e ${go} ]; do sleep 0.05; done; exit ${code}`);
     const long = [waiting(11), waiting(12)];
     await until(async () => (await session.calls()).filter((call) => call.state === 'running').length === 2);
@@ -106,6 +105,8 @@ describe.skipIf(cannotRun)(`the daemon${cannotRun ? ` (${cannotRun})` : ''}`, ()
       ['kept.3', 'ended', 11],
       ['kept.4', 'ended', 12],
     ]);
+    expect((await session.calls())[1]).toMatchObject({ end });
+    expect(await daemon.client.sessions()).toMatchObject([{ callsDone: 3, callsBackground: 1 }]);
     await session.shell('exit 0').ended;
     expect((await session.calls()).at(-1)?.call).toBe('kept.5');
   });
@@ -179,7 +180,7 @@ describe.skipIf(cannotRun)(`the daemon${cannotRun ? ` (${cannotRun})` : ''}`, ()
     await until(() => existsSync(pidFile) && readFileSync(pidFile, 'utf8').endsWith('\n'));
     run.kill('SIGKILL');
     await until(async () => (await daemon.client.sessions()).length === 0);
-    expect(alive(Number(readFileSync(pidFile, 'utf8')))).toBe(false);
+    await until(() => !isAlive(Number(readFileSync(pidFile, 'utf8'))));
     expect(daemon.root.children()).toEqual([]);
   });
 

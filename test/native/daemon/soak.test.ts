@@ -68,7 +68,10 @@ describe.skipIf(cannotRun)(`many calls${cannotRun ? ` (${cannotRun})` : ''}`, ()
       .toBe(true);
     const calls = await session.calls();
     expect(new Set(calls.map((call) => call.call)).size).toBe(1200);
-    expect(calls.filter((call) => call.exitCode === 3).length).toBe(240);
+    // of every call it is known how it ended, whichever of the daemons heard of it
+    const unlike = calls.filter(({ command, exitCode }) => exitCode !== (command === 'exit 3' ? 3 : 0));
+    expect(unlike).toEqual([]);
+    expect(calls.filter(({ exitCode }) => exitCode === 3).length).toBe(240);
     expect(calls.filter((call) => call.killedBy !== undefined)).toEqual([]);
     await daemon.client.endSession('load');
     expect(daemon.root.children()).toEqual([]);
