@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { defaultShimConfig, shimConfigLines } from '../../src/control/intercept/index.ts';
 import { nativeProgram } from '../../src/control/native/index.ts';
-import { cannotRun } from './scratch.ts';
+import { cannotRun, isAlive } from './scratch.ts';
 import { Session } from './session.ts';
 
 /** Runs a command the way `agentcgroup run` does; the report comes after the command's own output. */
@@ -183,7 +183,7 @@ print(child.pid, flush=True)`;
     ]);
     const pid = Number(stdout);
     expect(pid).toBeGreaterThan(0);
-    await expect.poll(() => existsRunning(pid)).toBe(false);
+    await expect.poll(() => isAlive(pid), { timeout: 5000 }).toBe(false);
   });
 
   test.each([[['--way', 'nowhere']], [['--oom-score-adj', '2000']], [['--report-fd', 'x']], [['--nonsense']]])(
@@ -194,11 +194,3 @@ print(child.pid, flush=True)`;
     },
   );
 });
-
-function existsRunning(pid: number): boolean {
-  try {
-    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
-  } catch {
-    return false;
-  }
-}

@@ -1,15 +1,12 @@
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { TestDaemon } from './daemon/harness.ts';
-import { cannotRun, cgroup2Mount } from './scratch.ts';
+import { cannotRun, cgroup2Mount, isAlive } from './scratch.ts';
 
 const cli = resolve(import.meta.dirname, '../../bin/agentcgroup.js');
 const server = [process.execPath, resolve(import.meta.dirname, '../fixtures/mcp-server.mjs')];
-const gone = (pid: number) =>
-  !existsSync(`/proc/${pid}`) || /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
 
 describe.skipIf(cannotRun)(`the MCP wrapper${cannotRun ? ` (${cannotRun})` : ''}`, () => {
   let daemon: TestDaemon;
@@ -57,10 +54,10 @@ describe.skipIf(cannotRun)(`the MCP wrapper${cannotRun ? ` (${cannotRun})` : ''}
     expect(JSON.parse(await mcp.read())).toMatchObject({ id: 2 });
     mcp.call(3, 'leave');
     const { pid } = JSON.parse(await mcp.read()).result;
-    expect(gone(pid)).toBe(false);
+    expect(isAlive(pid)).toBe(true);
     mcp.leave();
     expect(await mcp.ended).toBe(0);
-    await expect.poll(() => gone(pid), { timeout: 5000 }).toBe(true);
+    await expect.poll(() => isAlive(pid), { timeout: 5000 }).toBe(false);
     const calls = await daemon.client.calls({ session: 'mcp' });
     expect(calls.map(({ tool, via, isError, state }) => ({ tool, via, isError, state }))).toEqual([
       { tool: 'mcp-server:test', via: 'mcp', isError: undefined, state: 'ended' },

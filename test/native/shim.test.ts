@@ -3,19 +3,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { getXattr, pidfdSendSignal, type Spawned } from '../../src/control/native/index.ts';
-import { cannotRun } from './scratch.ts';
+import { cannotRun, isAlive, statusOf } from './scratch.ts';
 import { Session } from './session.ts';
 
 const bash = (script: string) => ['bash', '-c', script];
-
-/** The state letter of a process, or undefined when it is gone. */
-function state(pid: number): string | undefined {
-  try {
-    return /^State:\s+(\w)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-  } catch {
-    return undefined;
-  }
-}
 
 const until = (condition: () => boolean) => expect.poll(condition, { timeout: 5000, interval: 5 }).toBe(true);
 
@@ -73,7 +64,7 @@ describe.skipIf(cannotRun)(`the shim${cannotRun ? ` (${cannotRun})` : ''}`, () =
     test('background processes keep running in it', async () => {
       await using session = await Session.start();
       const { stdout } = await session.run(session.shim('bash'), bash('sleep 1000 >/dev/null 2>&1 & echo $!'));
-      await until(() => state(Number(stdout)) === 'S');
+      await until(() => statusOf(Number(stdout), 'State')?.startsWith('S') === true);
       expect(readFileSync(`/proc/${Number(stdout)}/cgroup`, 'utf8')).toContain('/tool-1\n');
     });
 
@@ -258,7 +249,7 @@ describe.skipIf(cannotRun)(`the shim${cannotRun ? ` (${cannotRun})` : ''}`, () =
         const call = session.daemon.calls.at(-1)!;
         await until(() => call.lost === true);
         await until(() => readFileSync(join(call.cgroup, 'cgroup.events'), 'utf8').includes('populated 0'));
-        await until(() => state(inner) === undefined || state(inner) === 'Z');
+        await until(() => !isAlive(inner));
         await until(() => readFileSync(join(session.cgroup, 'agent/cgroup.procs'), 'utf8') === '');
       }
     });
