@@ -277,9 +277,11 @@ export class Engine {
     if (this.schedExt) enlistAll(call.cgroup);
   }
 
-  /** The same for all calls that run. */
-  enlistRunning(): void {
-    for (const session of this.sessions.values()) for (const call of session.calls.values()) this.enlist(call);
+  /** The same for calls that run, all of them or these. Returns those that had no process yet: they are to be looked at again. */
+  enlistRunning(calls = [...this.sessions.values()].flatMap((session) => [...session.calls.values()])): Call[] {
+    const unstarted = calls.filter((call) => call.state === 'running' && !call.cgroup.populated());
+    for (const call of calls) this.enlist(call);
+    return unstarted;
   }
 
   /** Ends one call as a whole, background processes included, and resolves with its record. Throws ACG_NO_CALL. */

@@ -14,6 +14,7 @@ import {
   pinnedVersions,
   publishPins,
   removePins,
+  replacePins,
 } from './pins.ts';
 import { missingPrivilege } from './privilege.ts';
 import { LoadedProgram, loadError } from './program.ts';
@@ -43,7 +44,7 @@ export function loadProgram(spec: ProgramSpec, options: LoadOptions = {}): Loade
   const hooks = new Map<string, Hook>();
   const opened = verify(spec, options, object, root, hooks);
   try {
-    if (root) for (const version of pinnedVersions(root, spec.name)) removePins(join(root, version));
+    if (root) for (const version of pinnedVersions(root, spec.name)) replacePins(join(root, version));
     return attachAll(spec, options, opened, hooks, directory);
   } catch (error) {
     opened.close();

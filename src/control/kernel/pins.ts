@@ -65,6 +65,17 @@ export function removePins(path: string): void {
   rmdirSync(path);
 }
 
+/**
+ * Removes the pins of a version whose place another one takes at once. The kernel detaches a link that goes with its pin in its
+ * own time, and one that its last holder closes before that returns: so somebody holds them.
+ */
+export function replacePins(path: string): void {
+  const folder = join(path, 'links');
+  const links = existsSync(folder) ? readdirSync(folder).map((name) => openPin(join(folder, name))) : [];
+  removePins(path);
+  for (const link of links) link?.close();
+}
+
 /** Everything for one program is pinned under a name nobody looks at, then takes its place in one step. */
 export function publishPins(from: string, to: string): void {
   removePins(to);

@@ -20,6 +20,7 @@ describe(`scheduler and governor from TypeScript on the ${kernel} kernel`, () =>
     expect(r.ejected).toMatchObject({ error: false, reason: expect.stringContaining('sysrq') });
     expect(r.rearmed).toEqual({ state: inCharge });
     expect(r.unloaded.state).toBe('disabled');
+    expect(r.replaced).toEqual({ state: inCharge, reopened: false });
   });
 
   test('cgroups show with their weight', () => {

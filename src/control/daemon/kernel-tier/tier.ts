@@ -2,6 +2,7 @@ import type { Server } from 'node:net';
 import type { Logger } from 'pino';
 import { type Config, formatSize, type KernelHealth, type ProgramHealth, type Tier } from '../../../model/index.ts';
 import { defaultPinRoot, type HeadroomEvent, isKept, missingPrivilege, unloadAll } from '../../kernel/index.ts';
+import type { Call } from '../call.ts';
 import type { Engine } from '../engine.ts';
 import { holdAlone } from '../lock.ts';
 import { Charge } from './charge.ts';
@@ -37,8 +38,8 @@ export class KernelTier {
   #alone: Server | undefined;
   #timer: NodeJS.Timeout | undefined;
   readonly #charge: Charge;
-  /** A shim that was answered before the scheduler took charge may start its command after the calls were looked through. */
-  #mayHaveMissed = false;
+  /** Calls whose shims were answered before the scheduler took charge, and had started nothing when they were looked through. */
+  #unstarted: Call[] = [];
   #tier: Tier = 'cgroup';
   #applying: Promise<void> = Promise.resolve();
 
@@ -152,8 +153,7 @@ export class KernelTier {
     const fresh = enlists && !engine.schedExt;
     engine.schedExt = enlists;
     // who runs in the fair class cannot be held
-    if (fresh) engine.enlistRunning();
-    this.#mayHaveMissed = fresh;
+    this.#unstarted = fresh ? engine.enlistRunning() : enlists ? this.#unstarted : [];
     const kept = (inCharge || programs?.memory) && engine.controllers.has('memory');
     const governor = kept ? programs?.governor : undefined;
     const tier = !governor ? 'cgroup' : programs?.memory ? 'memcg-bpf' : 'sched-ext';
@@ -179,8 +179,7 @@ export class KernelTier {
         this.#inTurn(() => this.#unload(why));
         return;
       }
-      if (this.#mayHaveMissed) this.#options.engine.enlistRunning();
-      this.#mayHaveMissed = false;
+      if (this.#unstarted.length > 0) this.#unstarted = this.#options.engine.enlistRunning(this.#unstarted);
       if (programs.scheduler && this.#charge.watch(programs.scheduler)) this.#assess();
       this.#protection.update(programs.memory, this.#options.engine);
     } catch (error) {
