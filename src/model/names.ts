@@ -22,3 +22,6 @@ export type Tier = z.infer<typeof Tier>;
 export const AgentId = z
   .string()
   .regex(/^[A-Za-z0-9_.:-]{1,128}$/, 'letters, digits, dot, colon, dash, underscore; at most 128');
+
+/** Left on a call's cgroup by whoever started its command, when that ends and no daemon is there: "WAIT_STATUS END_EPOCH_MS". */
+export const EXIT_XATTR = 'user.agentcgroup.exit';

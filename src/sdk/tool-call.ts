@@ -1,7 +1,8 @@
 import { closeSync, openSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DaemonClient } from '../control/client/index.ts';
-import { AcgError, type CallRequest, type CallStatus, type Feedback } from '../model/index.ts';
+import { setXattr, signalNumber } from '../control/native/index.ts';
+import { AcgError, type CallRequest, type CallStatus, EXIT_XATTR, type Feedback } from '../model/index.ts';
 import { type Left, type SpawnOptions, type Subprocess, start } from './subprocess.ts';
 
 export type ToolCallOptions = Pick<CallRequest, 'tool' | 'command' | 'cwd' | 'hint' | 'agentCallId' | 'agentSessionId'>;
@@ -128,7 +129,18 @@ export class ToolCall implements AsyncDisposable {
         await sleep(DAEMON_RETRY_MS);
       }
     }
+    this.#leaveNote(status);
     return undefined;
+  }
+
+  /** For the next daemon, as the shim does: without it the call would go on there for as long as this process does. */
+  #leaveNote({ code, signal }: Left['status']): void {
+    if (code === null && signal === null) return;
+    try {
+      setXattr(this.cgroup, EXIT_XATTR, `${code === null ? signalNumber(signal!) : code << 8} ${Date.now()}`);
+    } catch {
+      // not ours to write when the daemon is another user's: it then hears only of our own end
+    }
   }
 }
 

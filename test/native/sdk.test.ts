@@ -1,8 +1,8 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { attach } from '../../src/index.ts';
+import { attach, type ToolCall } from '../../src/index.ts';
 import { TestDaemon } from './daemon/harness.ts';
 import { cannotRun, cgroup2Mount, isAlive, statusOf } from './scratch.ts';
 
@@ -15,6 +15,14 @@ describe.skipIf(cannotRun)(`the SDK${cannotRun ? ` (${cannotRun})` : ''}`, () =>
   }, 60_000);
   afterEach(() => daemon.endSessions());
   afterAll(() => daemon?.[Symbol.asyncDispose]());
+
+  /** A command that has begun, and goes on when it is told to. */
+  async function waiting(call: ToolCall, script: string) {
+    const file = join(daemon.dir, `go-${call.id}`);
+    const child = call.spawn('sh', ['-c', `echo up; while [ ! -e ${file} ]; do sleep 0.05; done; ${script}`]);
+    await once(child.stdout!, 'data');
+    return { child, go: () => writeFileSync(file, '') };
+  }
 
   test('a command is born in the cgroup of its call, and its result is whole', async () => {
     await using session = await attach({ ...options(), name: 'sdk' });
@@ -108,13 +116,32 @@ describe.skipIf(cannotRun)(`the SDK${cannotRun ? ` (${cannotRun})` : ''}`, () =>
 
   test('a daemon that is killed and started again in the middle loses nothing', async () => {
     await using session = await attach({ ...options(), name: 'restart' });
-    await using call = await session.toolCall({ command: 'sleep 2' });
-    const child = call.spawn('sh', ['-c', 'sleep 2; exit 4']);
-    await sleep(300);
+    await using call = await session.toolCall({ command: 'read' });
+    const { child, go } = await waiting(call, 'exit 4');
     await daemon.crash();
     await daemon.startProcess();
+    go();
     expect(await child).toMatchObject({ exitCode: 4, call: 'restart.1' });
     expect(await daemon.client.call('restart.1')).toMatchObject({ exitCode: 4, via: 'sdk' });
+  });
+
+  test('a daemon that comes back too late for the result finds how the command ended', async () => {
+    await using session = await attach({ ...options(), name: 'late' });
+    const ends = [
+      { script: 'exit 5', ended: { exitCode: 5, signal: null } },
+      { script: 'kill -9 $$', ended: { exitCode: null, signal: 'SIGKILL' } },
+    ];
+    const calls = await Promise.all(ends.map(() => session.toolCall()));
+    const commands = await Promise.all(ends.map(({ script }, i) => waiting(calls[i]!, script)));
+    await daemon.crash();
+    for (const { go } of commands) go();
+    const results = await Promise.all(commands.map(({ child }) => child));
+    expect(results).toMatchObject(ends.map(({ ended }) => ended));
+    await daemon.startProcess();
+    const known = () => Promise.all(calls.map(({ id }) => daemon.client.call(id)));
+    await expect
+      .poll(known, { timeout: 10_000 })
+      .toMatchObject(ends.map(({ ended }) => ({ ...ended, state: 'ended', end: expect.any(Number) })));
   });
 
   test('inside of `agentcgroup run` it joins the session it is in, and leaves it as it was', async () => {

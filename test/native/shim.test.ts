@@ -8,7 +8,12 @@ import { Session } from './session.ts';
 
 const bash = (script: string) => ['bash', '-c', script];
 
-const until = (condition: () => boolean) => expect.poll(condition, { timeout: 5000, interval: 5 }).toBe(true);
+const until = (condition: () => boolean) => expect.poll(condition, { timeout: 15_000, interval: 5 }).toBe(true);
+
+/** Has the shim taken its signals to itself? From then on it decides what becomes of them. */
+const listens = (pid: number) => ((BigInt(`0x${statusOf(pid, 'SigBlk') ?? 0}`) >> 14n) & 1n) === 1n;
+/** Has it dealt with those it was sent? */
+const heard = (pid: number) => /^0+$/.test(statusOf(pid, 'ShdPnd') ?? '');
 
 describe.skipIf(cannotRun)(`the shim${cannotRun ? ` (${cannotRun})` : ''}`, () => {
   describe('a call', () => {
@@ -108,10 +113,10 @@ describe.skipIf(cannotRun)(`the shim${cannotRun ? ` (${cannotRun})` : ''}`, () =
 
     test('a signal ends the wait; an ignored one does not', async () => {
       await using session = await Session.start();
-      session.daemon.answer = () => ({ messages: [{ type: 'queued' }], opened: {}, delayMs: 700 });
+      session.daemon.answer = () => ({ messages: [{ type: 'queued' }], opened: {}, delayMs: 1500 });
       const signalled = (argv: string[], file: string) =>
-        session.run(file, argv, {}, async ({ pidfd }) => {
-          await sleep(200);
+        session.run(file, argv, {}, async ({ pid, pidfd }) => {
+          await until(() => listens(pid));
           pidfdSendSignal(pidfd, 'SIGTERM');
         });
       const ended = await signalled(bash('echo ran'), session.shim('bash'));
@@ -175,48 +180,50 @@ describe.skipIf(cannotRun)(`the shim${cannotRun ? ` (${cannotRun})` : ''}`, () =
   });
 
   describe('signals', () => {
-    /** Runs a script, waits for its first line, then does something. */
-    async function during(session: Session, script: string, act: (child: Spawned, shell: number) => Promise<void>) {
+    /** Runs a script, and does something when it is set up and the shim can tell a signal to it from one to all the group. */
+    async function during(
+      session: Session,
+      setUp: string,
+      script: string,
+      act: (child: Spawned, shell: number) => Promise<void>,
+    ) {
       const mark = join(session.directory.path, `mark-${Math.random()}`);
-      return session.run(session.shim('bash'), bash(`echo up >${mark}; ${script}`), {}, async (child) => {
-        await until(() => existsSync(mark) && session.daemon.calls.at(-1)?.pid !== undefined);
+      const canary = () =>
+        readFileSync(join(session.cgroup, 'agent/cgroup.procs'), 'utf8')
+          .split('\n')
+          .some((pid) => statusOf(Number(pid), 'Name') === 'acg-canary');
+      return session.run(session.shim('bash'), bash(`${setUp}; echo up >${mark}; ${script}`), {}, async (child) => {
+        await until(() => existsSync(mark) && session.daemon.calls.at(-1)?.pid !== undefined && canary());
         await act(child, session.daemon.calls.at(-1)!.pid!);
       });
     }
     const loop = 'for i in $(seq 100); do sleep 0.05; done';
 
-    test.each(['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGQUIT'] as const)('%s is passed on', async (name) => {
-      await using session = await Session.start();
-      const result = await during(session, `trap "echo got; exit 9" ${name}; ${loop}`, async ({ pidfd }) => {
-        await sleep(100);
-        pidfdSendSignal(pidfd, name);
-      });
-      expect(result).toMatchObject({ stdout: 'got\n', code: 9 });
-    });
-
-    test.each([34, 35, 64])('real-time signal %i is passed on', async (signal) => {
-      await using session = await Session.start();
-      const result = await during(session, `trap "echo got; exit 9" ${signal}; ${loop}`, async ({ pidfd }) => {
-        await sleep(100);
-        pidfdSendSignal(pidfd, signal);
-      });
-      expect(result).toMatchObject({ stdout: 'got\n', code: 9 });
-    });
+    test.each(['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGQUIT', 34, 35, 64] as const)(
+      'signal %s is passed on',
+      async (signal) => {
+        await using session = await Session.start();
+        const result = await during(session, `trap "echo got; exit 9" ${signal}`, loop, async ({ pidfd }) =>
+          pidfdSendSignal(pidfd, signal),
+        );
+        expect(result).toMatchObject({ stdout: 'got\n', code: 9 });
+      },
+    );
 
     test('one that ends the shell becomes 128+N, or the same with signal_exit=same', async () => {
       await using session = await Session.start();
       const end = async ({ pidfd }: Spawned) => pidfdSendSignal(pidfd, 'SIGTERM');
-      expect(await during(session, 'exec sleep 100', end)).toMatchObject({ code: 143, signal: null });
+      expect(await during(session, ':', 'exec sleep 100', end)).toMatchObject({ code: 143, signal: null });
       await using same = await Session.start({ signalExit: 'same' });
-      expect(await during(same, 'exec sleep 100', end)).toMatchObject({ code: null, signal: 'SIGTERM' });
+      expect(await during(same, ':', 'exec sleep 100', end)).toMatchObject({ code: null, signal: 'SIGTERM' });
     });
 
     test('to the whole group: a trap runs once', async () => {
       await using session = await Session.start();
       for (let i = 0; i < 10; i++) {
-        const script = `n=0; trap 'n=$((n+1))' TERM; sleep 0.25; sleep 0.1; sleep 0.1; echo $n`;
-        const { stdout } = await during(session, script, async ({ pid }) => {
-          await sleep(60);
+        // the first sleep gets it as well
+        const script = 'sleep 10; sleep 0.1; sleep 0.1; echo $n';
+        const { stdout } = await during(session, "n=0; trap 'n=$((n+1))' TERM", script, async ({ pid }) => {
           process.kill(-pid, 'SIGTERM');
         });
         expect(stdout).toBe('1\n');
@@ -225,12 +232,15 @@ describe.skipIf(cannotRun)(`the shim${cannotRun ? ` (${cannotRun})` : ''}`, () =
 
     test('to the group, then to the shim alone, then to the group: three', async () => {
       await using session = await Session.start();
-      const script = `n=0; trap 'n=$((n+1))' USR1; ${'sleep 0.1 & wait $!; wait $!; '.repeat(10)} echo $n`;
-      const { stdout } = await during(session, `sleep() { /bin/sleep $@; }; ${script}`, async ({ pid }) => {
-        for (const target of [-pid, pid, -pid]) {
-          await sleep(120);
+      const count = join(session.directory.path, 'count');
+      const script = 'i=0; while [ $n -lt 3 -a $((i+=1)) -lt 200 ]; do sleep 0.1 & wait $!; done; sleep 0.3; echo $n';
+      const setUp = `n=0; trap 'n=$((n+1)); echo $n >>${count}' USR1`;
+      const { stdout } = await during(session, setUp, script, async ({ pid }) => {
+        for (const [i, target] of [-pid, pid, -pid].entries()) {
           process.kill(target, 'SIGWINCH');
           process.kill(target, 'SIGUSR1');
+          // two of a kind that nobody has taken yet are one
+          await until(() => heard(pid) && existsSync(count) && readFileSync(count, 'utf8').includes(`${i + 1}\n`));
         }
       });
       expect(stdout).toBe('3\n');
@@ -240,9 +250,8 @@ describe.skipIf(cannotRun)(`the shim${cannotRun ? ` (${cannotRun})` : ''}`, () =
       await using session = await Session.start();
       for (const group of [false, true]) {
         let inner = 0;
-        const { signal } = await during(session, 'setsid sleep 1000 & sleep 1000', async ({ pid }, shell) => {
+        const { signal } = await during(session, 'setsid sleep 1000 & :', 'sleep 1000', async ({ pid }, shell) => {
           inner = shell;
-          await sleep(50);
           process.kill(group ? -pid : pid, 'SIGKILL');
         });
         expect(signal).toBe('SIGKILL');
@@ -260,9 +269,10 @@ describe.skipIf(cannotRun)(`the shim${cannotRun ? ` (${cannotRun})` : ''}`, () =
         await using session = await Session.start();
         // TSTP stops nobody in an orphaned process group: a parent in the same session keeps it from being one.
         const python = `import os, signal, subprocess, sys, time
-child = subprocess.Popen([sys.argv[1], '-c', 'sleep 0.3; echo woke'], process_group=0)
-time.sleep(0.15)
-os.kill(child.pid, signal.SIGTSTP) if sys.argv[2] == 'SIGTSTP' else os.kill(int(open('/proc/%d/task/%d/children' % (child.pid, child.pid)).read().split()[0]), signal.SIGSTOP)
+child = subprocess.Popen([sys.argv[1], '-c', 'sleep 2; echo woke'], process_group=0)
+children = lambda: open('/proc/%d/task/%d/children' % (child.pid, child.pid)).read().split()
+while not children(): time.sleep(0.01)
+os.kill(*((child.pid, signal.SIGTSTP) if sys.argv[2] == 'SIGTSTP' else (int(children()[0]), signal.SIGSTOP)))
 pid, status = os.waitpid(child.pid, os.WUNTRACED)
 print(os.WIFSTOPPED(status), signal.Signals(os.WSTOPSIG(status)).name, flush=True)
 time.sleep(0.3)
@@ -282,10 +292,10 @@ print(os.waitpid(child.pid, 0)[1])`;
 
     test('what comes before the shell and is blocked reaches it', async () => {
       await using session = await Session.start();
-      session.daemon.answer = () => ({ messages: [{ type: 'queued' }], opened: {}, delayMs: 400 });
+      session.daemon.answer = () => ({ messages: [{ type: 'queued' }], opened: {}, delayMs: 1500 });
       const argv = ['env', '--block-signal=USR1', session.shim('bash'), '-c', 'grep ShdPnd /proc/$$/status'];
-      const { stdout } = await session.run('/usr/bin/env', argv, {}, async ({ pidfd }) => {
-        await sleep(200);
+      const { stdout } = await session.run('/usr/bin/env', argv, {}, async ({ pid, pidfd }) => {
+        await until(() => listens(pid));
         pidfdSendSignal(pidfd, 'SIGUSR1');
       });
       expect(BigInt(`0x${stdout.trim().split('\t')[1]}`) & (1n << 9n)).toBe(1n << 9n);
@@ -307,7 +317,7 @@ print(os.waitpid(child.pid, 0)[1])`;
 
     test('without a next one the end is left as a note on the cgroup', async () => {
       await using session = await Session.start();
-      const running = session.run(session.shim('bash'), bash('sleep 0.2; kill -9 $$'));
+      const running = session.run(session.shim('bash'), bash('sleep 1; kill -9 $$'));
       await until(() => session.daemon.calls[0]?.pid !== undefined);
       await session.daemon.die();
       expect((await running).code).toBe(137);
@@ -320,7 +330,7 @@ print(os.waitpid(child.pid, 0)[1])`;
 
     test('one that does not know the call: the note again', async () => {
       await using session = await Session.start();
-      const running = session.run(session.shim('bash'), bash('sleep 0.6'));
+      const running = session.run(session.shim('bash'), bash('sleep 1.5'));
       await until(() => session.daemon.calls[0]?.pid !== undefined);
       session.daemon.forget = true;
       await session.daemon.die();

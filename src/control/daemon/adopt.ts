@@ -1,9 +1,9 @@
-import type { CallRecord } from '../../model/index.ts';
+import { type CallRecord, EXIT_XATTR } from '../../model/index.ts';
 import { type Cgroup, parsePlace } from '../cgroup/index.ts';
 import { getXattr } from '../native/index.ts';
 import { Call } from './call.ts';
 import type { Engine } from './engine.ts';
-import { CALL_XATTR, EXIT_XATTR, KeptCall, KeptSession, SESSION_XATTR } from './kept.ts';
+import { CALL_XATTR, KeptCall, KeptSession, SESSION_XATTR } from './kept.ts';
 import { decodeWaitStatus, isAlive, onGone } from './processes.ts';
 import { Session } from './session.ts';
 

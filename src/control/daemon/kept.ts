@@ -7,8 +7,6 @@ import { Name, Priority } from '../../model/index.ts';
 
 export const SESSION_XATTR = 'user.agentcgroup.session';
 export const CALL_XATTR = 'user.agentcgroup.call';
-/** Left by a shim whose command ended while no daemon was there: "WAIT_STATUS END_EPOCH_MS". */
-export const EXIT_XATTR = 'user.agentcgroup.exit';
 
 /** A process, told from a later one of the same pid by its start time (clock ticks since boot, /proc/PID/stat field 22). */
 export const ProcessId = z.object({ pid: z.number().int().positive(), startTicks: z.number().int().nonnegative() });
