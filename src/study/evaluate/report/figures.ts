@@ -15,7 +15,7 @@ import {
   valueAxis,
 } from '../../report/index.ts';
 import { quantileOfSorted } from '../../statistics/index.ts';
-import { byPriority, type Run } from '../index.ts';
+import { byPriority, type Run, type RunSession } from '../index.ts';
 import type { Cell, Table } from './judge.ts';
 import { type Measure, measures } from './measures.ts';
 
@@ -140,18 +140,27 @@ function usual(runs: readonly Run[]): Run | undefined {
 }
 
 const mib = 2 ** 20;
-const rungNames = { slow: 'held back', frozen: 'frozen' } as const;
+const barNames = { waiting: 'waiting to start', slow: 'held back', frozen: 'frozen' } as const;
 /** None of them a session's colour in the usual case of up to four. */
-const rungColours = { slow: '#b8860b', frozen: '#6a3d9a' } as const;
+const barColours = { waiting: '#8c8c8c', slow: '#b8860b', frozen: '#6a3d9a' } as const;
+type Bar = [kind: keyof typeof barNames, from: number, to: number];
 const most = 600;
 
-/** Memory of each call and agent, stacked, under the node's limit; what was held back or frozen as bars above it. */
+/** Of calls that were asked for: until the first instruction, where that took as long as a pause. Such a call has no cgroup yet. */
+function waitsOf(session: RunSession, pauseMs: number): Bar[] {
+  return session.calls.flatMap((c): Bar[] => {
+    const until = c.startMs ?? c.endMs;
+    return until !== null && until - c.askedMs > pauseMs ? [['waiting', c.askedMs, until]] : [];
+  });
+}
+
+/** Memory of each call and agent, stacked, under the node's limit; what waited, was held back or frozen as bars above it. */
 function timeline(table: Table, arm: string, id: string): Figure {
   const run = usual(table.runs.filter((r) => r.arm === arm));
   const name = `${id}-timeline-${arm}`;
   const title = `One run over time: ${arm}`;
   const definition =
-    'Memory charged to each agent and each tool call, stacked; the dashed line is the limit of the node. Bars above it: a call that was held back (memory.high or a rate) or frozen. The run with the median end is shown.';
+    'Memory charged to each agent and each tool call, stacked; the dashed line is the limit of the node. Bars above it: a call that waited to start, was held back (memory.high or a rate) or frozen. The run with the median end is shown.';
   if (!run?.timeline) return emptyFigure(name, title, definition, 'No run of this arm has a time line.');
   const { atMs, nodeBytes, series } = run.timeline;
   const step = Math.max(1, Math.ceil(atMs.length / most));
@@ -166,9 +175,11 @@ function timeline(table: Table, arm: string, id: string): Figure {
   // one colour for each session, its agent darkest; a legend of sessions, not of a hundred calls
   const sessions = [...new Set(named.map((s) => s.session))];
   const limit = run.nodeBytes / mib;
-  const held = named.filter((s) => s.rungs.length > 0);
-  const seen = (rung: keyof typeof rungNames) => held.some((s) => s.rungs.some(([r]) => r === rung));
-  const legend = [...sessions, ...(['slow', 'frozen'] as const).filter(seen).map((r) => rungNames[r])];
+  const bars: Bar[][] = [...named.map((s) => s.rungs), ...run.sessions.map((s) => waitsOf(s, run.pauseMs))].filter(
+    (row) => row.length > 0,
+  );
+  const seen = (kind: Bar[0]) => bars.some((row) => row.some(([k]) => k === kind));
+  const legend = [...sessions, ...(['waiting', 'slow', 'frozen'] as const).filter(seen).map((k) => barNames[k])];
   const outcomes = run.sessions
     .map((s) => `${s.session} ${s.completed ? 'completed' : s.alive ? 'alive, not completed' : 'agent killed'}`)
     .join(', ');
@@ -191,11 +202,11 @@ function timeline(table: Table, arm: string, id: string): Figure {
       const shown = frame(width, legend);
       const row = limit * 0.045;
       return {
-        height: (isNarrow(width) ? 300 : 360) + legendHeight(legend, width) + held.length * 8,
+        height: (isNarrow(width) ? 300 : 360) + legendHeight(legend, width) + bars.length * 8,
         option: {
           ...shown,
           xAxis: valueAxis({ name: 'seconds since the barrier', min: Math.min(0, t[0] ?? 0), max: t.at(-1) ?? 1 }, 'x'),
-          yAxis: valueAxis({ name: 'MiB', min: 0, max: Math.ceil(limit * 1.06 + row * (held.length + 1)) }, 'y'),
+          yAxis: valueAxis({ name: 'MiB', min: 0, max: Math.ceil(limit * 1.06 + row * (bars.length + 1)) }, 'y'),
           series: [
             ...named.map((s) => ({
               type: 'line',
@@ -219,13 +230,13 @@ function timeline(table: Table, arm: string, id: string): Figure {
                 [t.at(-1) ?? 1, limit],
               ],
             },
-            ...held.flatMap((s, k) =>
-              s.rungs.map(([rung, from, to]) => ({
+            ...bars.flatMap((spans, k) =>
+              spans.map(([kind, from, to]) => ({
                 type: 'line',
-                name: rungNames[rung],
+                name: barNames[kind],
                 symbol: 'none',
-                color: rungColours[rung],
-                lineStyle: { width: 5, color: rungColours[rung] },
+                color: barColours[kind],
+                lineStyle: { width: 5, color: barColours[kind] },
                 data: [
                   [from / 1000, limit * 1.05 + row * k],
                   // a rung seen at one sample only is still to be seen

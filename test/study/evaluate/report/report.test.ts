@@ -131,7 +131,7 @@ test('a report in one file: broken runs shown, nothing from outside, every figur
   const dir = await mkdtemp(join(tmpdir(), 'agentcgroup-report-'));
   try {
     const runs = [
-      ...blocks(8, { alone, none: { ...base, dies: 0.5 }, agentcgroup: base }),
+      ...blocks(8, { alone, none: { ...base, dies: 0.5 }, agentcgroup: { ...base, startMs: 900 } }),
       madeRun('none', 8, { ...base, broken: 'the guest <did> not answer' }),
       ...[2, 4].flatMap((variant) =>
         blocks(
@@ -167,7 +167,10 @@ test('a report in one file: broken runs shown, nothing from outside, every figur
     const json = JSON.parse(await readFile(written.results, 'utf8'));
     expect(json.experiments[0].tables[0].broken).toEqual([{ arm: 'none', run: 8, why: 'the guest <did> not answer' }]);
     const drawn = await readdir(join(dir, 'out/figures'));
-    expect(drawn).toContain('made-timeline-agentcgroup.svg');
+    // who waited at the door has no cgroup yet, and shows all the same
+    const shows = async (arm: string) =>
+      (await readFile(join(dir, `out/figures/made-timeline-${arm}.svg`), 'utf8')).includes('waiting to start');
+    expect([await shows('agentcgroup'), await shows('none')]).toEqual([true, false]);
     expect(drawn.filter((f) => f.endsWith('.svg')).length).toBe(drawn.filter((f) => f.endsWith('.csv')).length);
     await writeFile(file, '');
     await expect(report(file, join(dir, 'out'))).rejects.toMatchObject({ code: 'ACG_USAGE' });

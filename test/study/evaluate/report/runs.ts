@@ -14,6 +14,8 @@ export interface Truth {
   broken?: string;
   /** A LOW agent is set up only so long after the barrier. */
   lateMs?: number;
+  /** LOW's call starts only then, milliseconds after it was asked for. */
+  startMs?: number;
 }
 
 export function madeRun(
@@ -32,12 +34,12 @@ export function madeRun(
     Math.max(1, Math.round(around(truth.growthMs) * 1000 * (0.5 + random()))),
   );
   const atMs = Array.from({ length: 40 }, (_, i) => (i * lowMs) / 40);
-  const call = (n: number, endMs: number) => ({
+  const call = (n: number, endMs: number, startMs = 5) => ({
     n,
     command: 'pytest -q',
     attempt: 0,
     askedMs: 0,
-    startMs: 5,
+    startMs,
     endMs,
     outcome: 'done' as const,
     exitCode: 0,
@@ -96,7 +98,7 @@ export function madeRun(
         completed: !died,
         startMs: 0,
         endMs: died ? null : lowMs,
-        calls: [call(0, lowMs)],
+        calls: [call(0, lowMs, truth.startMs)],
         growthUs: [],
       },
     ],
