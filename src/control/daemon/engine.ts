@@ -205,7 +205,7 @@ export class Engine {
   async open(shimPid: number, request: Open, signal: AbortSignal): Promise<Opening> {
     const { session, inCall } = this.#whereIs(shimPid);
     if (inCall) return { verdict: 'plain' };
-    await this.#turns.take(session.id);
+    await this.#turns.take(session.id, signal);
     if (signal.aborted) throw new AcgError('ACG_NO_CALL', `the shim ${shimPid} has hung up`);
     if (session.state !== 'running') throw new AcgError('ACG_NO_SESSION', `${session.id} is ending`);
     const shim = identify(shimPid);

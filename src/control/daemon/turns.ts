@@ -2,6 +2,8 @@ import { rankOfPriority, type State } from '../policy/index.ts';
 
 interface Waiting {
   session: string;
+  /** Aborted when the shim has hung up. */
+  signal: AbortSignal;
   go: () => void;
 }
 
@@ -21,11 +23,11 @@ export class Turns {
     this.#state = state;
   }
 
-  /** Resolves when it is the session's turn to have a call opened; undefined: at once. */
-  take(session: string): Promise<void> | undefined {
+  /** Resolves when it is the session's turn to have a call opened, or who asked has hung up by then; undefined: at once. */
+  take(session: string, signal: AbortSignal): Promise<void> | undefined {
     if (!this.#outranked(session)) return undefined;
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#waiting.push({ session, go: resolve });
+    this.#waiting.push({ session, signal, go: resolve });
     if (!this.#busy) this.#next();
     return promise;
   }
@@ -42,7 +44,9 @@ export class Turns {
   /** The highest rank first, then in order of arrival. */
   #next(): void {
     this.#waiting.sort((a, b) => this.#rank(b.session) - this.#rank(a.session));
-    const first = this.#waiting.shift();
+    let first = this.#waiting.shift();
+    // nothing is opened for who has hung up: that is no turn, and no rest follows it
+    for (; first?.signal.aborted; first = this.#waiting.shift()) first.go();
     this.#busy = first !== undefined;
     if (!first) return;
     const begin = performance.now();
