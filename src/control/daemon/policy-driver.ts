@@ -48,7 +48,7 @@ export class PolicyDriver {
   readonly #queue: PolicyEvent[] = [];
   #stepping = false;
   #timer: NodeJS.Timeout | undefined;
-  /** Reclaims under way, by call. */
+  /** Reclaims under way, by path. */
   readonly #reclaims = new Map<string, Promise<unknown>>();
   /** Budgets in the kernel's governor, where one is in charge: then they take the place of memory.high for calls. */
   readonly growth: Growth;
@@ -292,21 +292,29 @@ export class PolicyDriver {
     cgroup.write('cgroup.freeze', type === 'freeze');
   }
 
+  /**
+   * One at a time for a cgroup: a write that takes longer than the policy's interval would hold one thread of the pool after the other.
+   * Of a live cgroup the policy asks again; what a finished call has left is asked for once, and follows.
+   */
   #reclaim(target: Target, cgroup: Cgroup, bytes: number): void {
-    const done = cgroup
-      .reclaim(bytes)
-      .catch((error) => this.#report(error, `reclaim from ${cgroup.path}`))
+    const { path } = cgroup;
+    const before = this.#reclaims.get(path);
+    const last = target.kind === 'call' && this.#state.calls[target.call] === undefined;
+    if (before && !last) return;
+    const done = (before ?? Promise.resolve())
+      .then(() => cgroup.reclaim(bytes))
+      .catch((error) => this.#report(error, `reclaim from ${path}`))
       .finally(() => {
-        if (target.kind === 'call') this.#reclaims.delete(target.call);
+        if (this.#reclaims.get(path) === done) this.#reclaims.delete(path);
       });
-    if (target.kind === 'call') this.#reclaims.set(target.call, done);
+    this.#reclaims.set(path, done);
   }
 
   /** The call's cgroup is empty. Resolves when what it left charged has been reclaimed, or that took too long. */
   async callEnded(call: string, cgroup: Cgroup): Promise<void> {
     const left = this.#controllers.has('memory') ? cgroup.read('memory.current') : undefined;
     this.send({ type: 'call-end', call, ...(left !== undefined && { left }) });
-    const reclaim = this.#reclaims.get(call);
+    const reclaim = this.#reclaims.get(cgroup.path);
     if (!reclaim) return;
     const limit = Promise.withResolvers<void>();
     const timer = setTimeout(limit.resolve, RECLAIM_LIMIT_MS);
