@@ -6,5 +6,6 @@ export { cachedKernel, findKernel, type LabKernel, listKernels } from './kernel.
 export { buildKernel, type KernelBuildOptions } from './kernel-build.ts';
 export { readSeries } from './kernel-series.ts';
 export { fetchStockKernel } from './kernel-stock.ts';
+export { withLock } from './lock.ts';
 export { type LabPackage, labPackages, probeOf } from './packages.ts';
 export { type LabOptions, type LabResult, runInLab, SHARE_PATH } from './run.ts';

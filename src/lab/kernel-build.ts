@@ -60,7 +60,7 @@ export async function buildKernel(say: Say, options: KernelBuildOptions = {}): P
         await compile(tree.folder, objects, say, options);
         await install(objects, target, `${series.source} ${tree.version} with kernel/patches`, series, debug);
       },
-      () => say('another process is building it: waiting'),
+      { onWait: () => say('another process is building it: waiting') },
     );
   } catch (error) {
     signal?.throwIfAborted();

@@ -37,7 +37,7 @@ export async function fetchStockKernel(
         const there = (await readdir(root)).some((entry) => entry.startsWith('stock-'));
         if (refresh || !there) await fetchLocked(root, tools, signal);
       },
-      () => say('another process is fetching it: waiting'),
+      { onWait: () => say('another process is fetching it: waiting') },
     );
   } catch (error) {
     signal?.throwIfAborted();

@@ -1,13 +1,21 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 
+/** Of flock(1), when there is another holder and it is not to wait. */
+const HELD = 75;
+
 /**
  * Runs `work` while holding an exclusive flock(2) on `file`, which is created. Waits for another holder; `onWait` is
- * called once when there is one. flock(1) holds the lock for us as long as our end of its stdin is open, so the lock
+ * called once when there is one. With `refuse` it does not wait: what that returns is thrown. flock(1) holds the lock for us as long as our end of its stdin is open, so the lock
  * cannot outlive this process, however it dies.
  */
-export async function withLock<T>(file: string, work: () => Promise<T>, onWait?: () => void): Promise<T> {
-  const holder = spawn('flock', [file, 'sh', '-c', 'echo locked; exec cat >/dev/null'], {
+export async function withLock<T>(
+  file: string,
+  work: () => Promise<T>,
+  { onWait, refuse }: { onWait?: () => void; refuse?: () => Error } = {},
+): Promise<T> {
+  const how = refuse ? ['--nonblock', '--conflict-exit-code', String(HELD)] : [];
+  const holder = spawn('flock', [...how, file, 'sh', '-c', 'echo locked; exec cat >/dev/null'], {
     stdio: ['pipe', 'pipe', 'inherit'],
     detached: true,
   });
@@ -16,7 +24,9 @@ export async function withLock<T>(file: string, work: () => Promise<T>, onWait?:
   try {
     await Promise.race([
       once(holder.stdout, 'data'),
-      ended.then(([code, signal]) => Promise.reject(new Error(`flock ${file} ended with ${signal ?? code}`))),
+      ended.then(([code, signal]) =>
+        Promise.reject(refuse && code === HELD ? refuse() : new Error(`flock ${file} ended with ${signal ?? code}`)),
+      ),
     ]);
     clearTimeout(notice);
     return await work();

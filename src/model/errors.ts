@@ -154,6 +154,12 @@ const table = {
     status: 500,
     exit: 70,
   },
+  ACG_EVALUATE_RUNNING: {
+    what: 'an experiment is being made in this folder already',
+    remedy: 'wait until it is over, or choose another --out',
+    status: 409,
+    exit: 73,
+  },
   ACG_DATASET: {
     what: 'the public data set is not to be had',
     remedy: '`agentcgroup dataset fetch` gets it; without a network, copy it and name it with --dataset',

@@ -38,3 +38,12 @@ test('a holder that is killed gives the lock up', async () => {
   holder.kill('SIGKILL');
   expect(await withLock(file, async () => 'mine')).toBe('mine');
 });
+
+test('who is not to wait is refused while another holds it, and let in afterwards', async () => {
+  const file = join(folder, 'refused');
+  const refuse = () => new Error('held already');
+  await withLock(file, async () => {
+    await expect(withLock(file, async () => 'mine', { refuse })).rejects.toThrow('held already');
+  });
+  expect(await withLock(file, async () => 'mine', { refuse })).toBe('mine');
+});

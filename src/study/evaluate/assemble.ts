@@ -34,10 +34,18 @@ export interface Observed {
 
 type Outcome = Pick<Run, 'broken' | 'sessions' | 'measures' | 'decisions' | 'timeline'>;
 
-/** Several `observed`: rounds that ran one after the other; then there is no time line. */
-export function assemble(scenario: Scenario, observed: Observed[], broken: string | null): Outcome {
+/**
+ * Several `observed`: rounds that ran one after the other; then there is no time line. `early`: what was decided in the round that
+ * broke, from its end backwards.
+ */
+export function assemble(
+  scenario: Scenario,
+  observed: Observed[],
+  broken: string | null,
+  early: readonly Decision[] = [],
+): Outcome {
   const sessions = observed.flatMap((o) => o.sessions.map((s) => sessionOf(s, o)));
-  const decisions = observed.flatMap((o) => o.decisions ?? []);
+  const decisions = [...observed.flatMap((o) => o.decisions ?? []), ...early];
   if (broken !== null) return { broken, sessions, measures: null, decisions, timeline: null };
   const timelines = observed.map((o) => {
     const line = readSamples(o.samples, o.t0, o.place);

@@ -1,6 +1,8 @@
 /** The experiment as a whole: what is missing of the plan is made, in the lab or here; interrupted, it goes on where it was. */
 import { appendFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { withLock } from '../../lab/index.ts';
+import { AcgError } from '../../model/index.ts';
 import { armNamed, type Host } from './arms/index.ts';
 import { GUEST_FOLDER, makeInGuests } from './guests.ts';
 import { fetchPeer } from './peers.ts';
@@ -9,6 +11,9 @@ import { hashOf } from './scenario.ts';
 import { writeTodo } from './todo.ts';
 import type { Plan, PlannedRun, Run, Scenario } from './types.ts';
 import { type Progress, RAW_FILE, work } from './worker.ts';
+
+/** Two at once would read and remove each other's guests' folders. */
+const LOCK_FILE = '.lock';
 
 export interface ExperimentOptions extends PlanOptions {
   scenarios: Scenario[];
@@ -31,10 +36,16 @@ export interface ExperimentOptions extends PlanOptions {
   onProgress(done: number, of: number, secondsLeft: number | undefined, last: Run | undefined): void;
 }
 
-/** Makes what is missing and returns all runs that the plan names. */
+/** Makes what is missing and returns all runs that the plan names. Throws ACG_EVALUATE_RUNNING while another does so in the same folder. */
 export async function conduct(options: ExperimentOptions): Promise<Run[]> {
+  mkdirSync(options.out, { recursive: true });
+  return withLock(join(options.out, LOCK_FILE), () => conductAlone(options), {
+    refuse: () => new AcgError('ACG_EVALUATE_RUNNING', options.out),
+  });
+}
+
+async function conductAlone(options: ExperimentOptions): Promise<Run[]> {
   const { scenarios, out, where } = options;
-  mkdirSync(out, { recursive: true });
   const plan = makePlan(scenarios, options);
   writePlan(options, plan);
   for (const name of new Set(plan.map((r) => r.arm))) {

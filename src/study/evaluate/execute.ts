@@ -11,7 +11,7 @@ import { assemble, type Observed } from './assemble.ts';
 import { NodeTree } from './node.ts';
 import { HostWaits } from './resident.ts';
 import type { PlannedSession } from './scenario.ts';
-import type { Environment, PlannedRun, Run, Scenario } from './types.ts';
+import type { Decision, Environment, PlannedRun, Run, Scenario } from './types.ts';
 
 /** A step that takes so much longer than it was to take is a pause. */
 export const PAUSE_MS = 150;
@@ -41,11 +41,12 @@ export async function executeRun(request: RunRequest): Promise<Run> {
   // the reference: one session of each role, by itself
   const rounds = arm.name === 'alone' ? firstOfEachRole(sessions).map((s) => [s]) : [sessions];
   const observed: Observed[] = [];
+  const early: Decision[] = [];
   let broken: string | null = null;
   let setupMs = 0;
   try {
     for (const round of rounds) {
-      observed.push(await runTogether(request, round));
+      observed.push(await runTogether(request, round, early));
       setupMs += observed.at(-1)!.setupMs;
     }
   } catch (error) {
@@ -70,14 +71,15 @@ export async function executeRun(request: RunRequest): Promise<Run> {
   const counted = observed.length > 0 && observed.every((o) => o.hostWaits !== undefined);
   const hostWaits = counted ? observed.reduce((sum, o) => sum + o.hostWaits!, 0) : null;
   const wallMs = performance.now() - begin;
-  return { ...base, wallMs, setupMs, hostWaits, environment, ...assemble(scenario, observed, broken) };
+  return { ...base, wallMs, setupMs, hostWaits, environment, ...assemble(scenario, observed, broken, early) };
 }
 
 function firstOfEachRole(sessions: PlannedSession[]): PlannedSession[] {
   return sessions.filter((s, i) => sessions.findIndex((x) => x.role === s.role) === i);
 }
 
-async function runTogether(request: RunRequest, sessions: PlannedSession[]): Promise<Observed> {
+/** `early` gets what was decided in a run that breaks: it may well say why. */
+async function runTogether(request: RunRequest, sessions: PlannedSession[], early: Decision[]): Promise<Observed> {
   const { scenario, arm, host } = request;
   const dir = mkdtempSync(join(tmpdir(), 'acg-run-'));
   const cacheDir = join(request.cacheDir, `cache-${process.pid}-${request.planned.order}`);
@@ -99,6 +101,10 @@ async function runTogether(request: RunRequest, sessions: PlannedSession[]): Pro
     };
     running = await arm.begin(context);
     return await observe(context, running, begin);
+  } catch (error) {
+    // what broke it is to be known, also when this breaks too
+    if (running) early.push(...((await decisionsOf(running, monotonicMs()).catch(() => [])) ?? []));
+    throw error;
   } finally {
     try {
       await running?.stop();
@@ -149,26 +155,25 @@ async function observe(context: ArmContext, running: RunningArm, begin: number):
   const waits = HostWaits.begin();
   const pressureBefore = node.pressure();
   const before = running.controllers.map(processUse);
-  const t0 = Number(process.hrtime.bigint()) / 1e6 + BARRIER_MS;
+  const t0 = monotonicMs() + BARRIER_MS;
   writeFileSync(`${files.go}.new`, String(Math.round(t0 * 1e6)));
   renameSync(`${files.go}.new`, files.go);
   const setupMs = performance.now() + BARRIER_MS - begin;
   const timeout = sleep(scenario.timeLimit + BARRIER_MS, 'timeout', { ref: false });
   let brokenOff = false;
   while (open.size > 0 && !brokenOff) brokenOff = (await Promise.race([timeout, ...open])) === 'timeout';
-  const end = Number(process.hrtime.bigint()) / 1e6;
+  const end = monotonicMs();
   const hostWaits = waits?.end();
   const after = running.controllers.map(processUse);
   const pressureAfter = node.pressure();
   const kills = node.oomKills();
-  const sinceEpoch = Date.now() - Number(process.hrtime.bigint()) / 1e6;
   sampler.kill('SIGTERM');
   if (brokenOff) {
     node.kill();
     await Promise.all(open);
   }
   if (failures.length > 0) throw failures[0]!;
-  const decided = await running.decisions?.();
+  const decisions = await decisionsOf(running, t0);
   return {
     sessions,
     setupMs,
@@ -195,15 +200,24 @@ async function observe(context: ArmContext, running: RunningArm, begin: number):
             cpuMs: after.reduce((sum, use, i) => sum + use.cpuMs - before[i]!.cpuMs, 0),
             peakBytes: after.reduce((sum, use) => sum + use.peakBytes, 0),
           },
-    decisions: decided?.map(({ t, session, call, kind, text }) => ({
-      atMs: Math.round(t - sinceEpoch - t0),
-      session: session!,
-      call: call!,
-      decision: kind,
-      text: text!,
-    })),
+    decisions,
     peer: running.peer,
   };
+}
+
+const monotonicMs = () => Number(process.hrtime.bigint()) / 1e6;
+
+/** What the controller says it decided; times from `t0`, ms of CLOCK_MONOTONIC. Undefined: it tells nothing. */
+async function decisionsOf(running: RunningArm, t0: number): Promise<Decision[] | undefined> {
+  const sinceEpoch = Date.now() - monotonicMs();
+  const decided = await running.decisions?.();
+  return decided?.map(({ t, session, call, kind, text }) => ({
+    atMs: Math.round(t - sinceEpoch - t0),
+    session: session!,
+    call: call!,
+    decision: kind,
+    text: text!,
+  }));
 }
 
 /** Waits until every session is set up, or dead already. */

@@ -73,7 +73,7 @@ export const TimelineSeries = z.object({
 
 /** What a controller decided about a call, in its own words. */
 export const Decision = z.object({
-  /** Since the barrier. */
+  /** Since the barrier; of a run that broke, until its end (negative). */
   atMs: z.number(),
   session: z.string(),
   /** Its id; `SESSION.N` has the cgroup `tool-N`. */

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
+import { assemble } from '../../../src/study/evaluate/assemble.ts';
 import {
   byPriority,
+  checkScenario,
   overlap,
   type RunCall,
   type RunSession,
@@ -105,4 +107,14 @@ test('rungs are those the controller decided, where it tells them: a rate that t
   expect(rungs(decided(20, 'throttle'))).toEqual([[], [['slow', 20, 200]]]);
   expect(rungs(decided(20, 'throttle'), decided(250, 'kill'))).toEqual([[], [['slow', 20, 200]]]);
   expect(rungs(decided(20, 'throttle', 'low.3'), decided(30, 'admission'))).toEqual([[], []]);
+});
+
+test('a run that broke before it was observed has no measures, and keeps what was decided until then', () => {
+  const sessions = [{ name: 'a', calls: [{ shape: [{ at: '1s' }] }] }];
+  const scenario = checkScenario({ name: 'x', title: 'x', what: 'x', node: { memory: '1g' }, sessions }, 'x.yaml');
+  const said = { atMs: -300, session: 'a', call: 'a.1', decision: 'refuse', text: 'no room' };
+  expect(assemble(scenario, [], 'a was not set up', [said])).toMatchObject({
+    ...{ broken: 'a was not set up', measures: null, timeline: null },
+    decisions: [said],
+  });
 });
