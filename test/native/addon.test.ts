@@ -145,9 +145,11 @@ describe.skipIf(cannotRun)(`the addon${cannotRun ? ` (${cannotRun})` : ''}`, () 
     test('a process that is not our child: its end and no status', async () => {
       using directory = scratchDirectory();
       const file = join(directory.path, 'pid');
-      await run(`sleep 0.3 & echo $! >${file}`);
+      await run(`sleep 1000 & echo $! >${file}`);
       const pid = Number(readFileSync(file, 'utf8'));
-      expect(await new Promise((ended) => watchExit({ pid }, ended))).toBeNull();
+      const ended = new Promise((ended) => watchExit({ pid }, ended));
+      process.kill(pid, 'SIGKILL');
+      expect(await ended).toBeNull();
       expect(() => watchExit({ pid: 2 ** 22 - 1 }, () => {})).toThrow(failing('ESRCH', 'pidfd_open'));
     });
 
@@ -178,15 +180,15 @@ describe.skipIf(cannotRun)(`the addon${cannotRun ? ` (${cannotRun})` : ''}`, () 
     });
 
     test('the end of the event loop is held by a watch, unless it is let go', async () => {
-      const program = (then: string) =>
+      const program = (seconds: number, then: string) =>
         `import { spawn, watchExit } from '${new URL('../../src/control/native/index.ts', import.meta.url).href}';
-         const child = spawn({ file: '/bin/sleep', argv: ['sleep', '0.5'], env: {} });
+         const child = spawn({ file: '/bin/sleep', argv: ['sleep', '${seconds}'], env: {} });
          const watch = watchExit(child, () => console.log('ended'));
          ${then}`;
-      const node = (then: string) =>
-        run('', { file: process.execPath, argv: ['node', '--input-type=module', '-e', program(then)] });
-      expect((await node('')).out).toBe('ended\n');
-      expect((await node('watch.unref();')).out).toBe('');
+      const node = (seconds: number, then: string) =>
+        run('', { file: process.execPath, argv: ['node', '--input-type=module', '-e', program(seconds, then)] });
+      expect((await node(0.5, '')).out).toBe('ended\n');
+      expect((await node(10, 'watch.unref();')).out).toBe('');
     });
   });
 
@@ -212,7 +214,7 @@ describe.skipIf(cannotRun)(`the addon${cannotRun ? ` (${cannotRun})` : ''}`, () 
         });
       });
       const inside = openSync(path, 'r');
-      await run('sleep 0.2', { cgroupFd: inside });
+      await run('sleep 1', { cgroupFd: inside });
       closeSync(inside);
       await emptied;
       expect(seen).toEqual([true, false]);

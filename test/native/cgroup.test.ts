@@ -120,8 +120,7 @@ describe.skipIf(!able)('cgroups of this machine', () => {
     await sleep(100);
     expect(cgroup.read('cpu.stat')!.usageUsec - used).toBeLessThan(20_000);
     expect(await cgroup.thaw(AbortSignal.timeout(5_000))).toBe(true);
-    await sleep(150);
-    expect(cgroup.read('cpu.stat')!.usageUsec - used).toBeGreaterThan(10_000);
+    await expect.poll(() => cgroup.read('cpu.stat')!.usageUsec - used, { timeout: 10_000 }).toBeGreaterThan(20_000);
     await cgroup.freeze(AbortSignal.timeout(5_000));
     const exit = once(child, 'exit');
     await cgroup.end(AbortSignal.timeout(5_000));
@@ -249,8 +248,9 @@ describe.skipIf(!able)('cgroups of this machine', () => {
     for (let n = 1; n <= 300; n++) expect(outcomes[n], `call ${n}`).toBe([3, 0, 'SIGKILL', 'SIGTERM'][n % 4]);
     expect(parent.children()).toEqual([]);
     // A watch that is closed inside its own notification is taken down after it.
-    await sleep(20);
-    expect({ files: openFiles(), watches: inotifyWatches() }).toEqual(before);
+    await expect
+      .poll(() => ({ files: openFiles(), watches: inotifyWatches() }), { timeout: 5000, interval: 20 })
+      .toEqual(before);
   });
 
   test('a pressure trigger fires on a real stall', async () => {

@@ -154,12 +154,12 @@ const table: Record<string, Invocation> = {
   },
   'the same process group and session': { before: python(processGroup) },
   'a session of its own': { before: ['/usr/bin/setsid', '-w', '%SHELL%', '-c', 'exit 21'] },
-  'under timeout(1)': { before: ['/usr/bin/timeout', '0.2', '%SHELL%', '-c', 'sleep 10'] },
+  'under timeout(1)': { before: ['/usr/bin/timeout', '1', '%SHELL%', '-c', 'sleep 10'] },
   // It sends TERM to its child, then to the group: the trap lets the second pass.
   'under timeout(1) with a trap': {
     before: [
       '/usr/bin/timeout',
-      '0.3',
+      '1',
       '%SHELL%',
       '-c',
       'trap "trap : TERM; echo term; exit 4" TERM; while :; do sleep 0.05; done',

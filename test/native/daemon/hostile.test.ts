@@ -60,12 +60,13 @@ describe.skipIf(cannotRun)(`hostile clients${cannotRun ? ` (${cannotRun})` : ''}
   test('a call can be resumed by its own shim only', async () => {
     await using daemon = await TestDaemon.start(cgroup2Mount()!);
     const session = await daemon.session({ name: 'mine' });
-    const shell = session.shell('sleep 2');
+    const shell = session.shell('sleep 1000');
     await expect.poll(async () => (await session.calls()).length, { timeout: 5000 }).toBe(1);
     expect(
       await talk(daemon.paths.shimSocket, [encode({ type: 'resume', call: 'mine.1', pid: shell.pid })], false),
     ).toEqual(['ACG_NO_CALL']);
     expect((await session.calls())[0]?.state).toBe('running');
+    await daemon.client.killCall('mine.1');
     await shell.ended;
   });
 
