@@ -157,13 +157,7 @@ const table: Record<string, Invocation> = {
   'under timeout(1)': { before: ['/usr/bin/timeout', '1', '%SHELL%', '-c', 'sleep 10'] },
   // It sends TERM to its child, then to the group: the trap lets the second pass.
   'under timeout(1) with a trap': {
-    before: [
-      '/usr/bin/timeout',
-      '1',
-      '%SHELL%',
-      '-c',
-      'trap "trap : TERM; echo term; exit 4" TERM; while :; do sleep 0.05; done',
-    ],
+    before: ['/usr/bin/timeout', '1', '%SHELL%', '-c', 'trap "trap : TERM; echo term; exit 4" TERM; sleep 60; :'],
   },
   'no shell in PATH': { args: ['-c', 'echo fine'], env: { PATH: '/nowhere' } },
   // terminals
