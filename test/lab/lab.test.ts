@@ -165,7 +165,7 @@ describe('a command in the lab', () => {
 
 describe('when things go wrong', () => {
   test('a command over its time is ended and told apart', async () => {
-    const failure = await runInLab({ argv: sh('echo begun; sleep 1000'), timeoutMs: 2500 }).catch((e) => e);
+    const failure = await runInLab({ argv: sh('echo begun; sleep 1000'), timeoutMs: 6000 }).catch((e) => e);
     expect(failure).toBeInstanceOf(LabFailure);
     expect(failure).toMatchObject({ code: 'ACG_LAB_TIMEOUT', exit: 124 });
     expect(failure.stdout.toString()).toBe('begun\n');

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Cgroup } from '../../../src/control/cgroup/index.ts';
 import { DaemonClient, daemonPaths } from '../../../src/control/client/index.ts';
-import { defaultShimConfig, prepareShimDirectory } from '../../../src/control/intercept/index.ts';
+import { defaultShimConfig, prepareShimDirectory, type ShimConfig } from '../../../src/control/intercept/index.ts';
 import {
   type ExitStatus,
   nativeProgram,
@@ -86,8 +86,8 @@ export class TestDaemon {
   }
 
   /** A session without `run`: processes are put into its agent leaf by `spawn`. */
-  async session(request: SessionRequest = {}): Promise<TestSession> {
-    return new TestSession(this, await this.client.createSession(request));
+  async session(request: SessionRequest = {}, shim: Partial<ShimConfig> = {}): Promise<TestSession> {
+    return new TestSession(this, await this.client.createSession(request), shim);
   }
 
   /** Ends what a test may have left: a second try of it starts from nothing. */
@@ -113,7 +113,7 @@ export class TestSession {
   readonly daemon: TestDaemon;
   readonly shimDirectory: string;
 
-  constructor(daemon: TestDaemon, status: SessionStatus) {
+  constructor(daemon: TestDaemon, status: SessionStatus, shim: Partial<ShimConfig>) {
     this.id = status.session;
     this.agent = new Cgroup(status.agentCgroup!);
     this.daemon = daemon;
@@ -122,7 +122,7 @@ export class TestSession {
       shim: nativeProgram('agentcgroup-shell'),
       socket: daemon.paths.shimSocket,
       shells: ['bash', 'sh'],
-      config: defaultShimConfig,
+      config: { ...defaultShimConfig, ...shim },
     });
   }
 

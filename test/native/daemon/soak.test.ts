@@ -44,7 +44,8 @@ describe.skipIf(cannotRun)(`many calls${cannotRun ? ` (${cannotRun})` : ''}`, ()
 
   test('kill -9 of the daemon at 20 moments of a running load: no call is disturbed or lost', async () => {
     await using daemon = await TestDaemon.start(cgroup2Mount()!);
-    const session = await daemon.session({ name: 'load' });
+    // a loaded machine may take longer to start a daemon than shims wait for one (3 s): calls then run without, as configured
+    const session = await daemon.session({ name: 'load' }, { waitMs: 60_000 });
     const kinds = [
       ['sleep 0.2', 3],
       ['true', 5],
