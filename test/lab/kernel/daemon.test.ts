@@ -39,10 +39,12 @@ describe(`the daemon on tier sched-ext, ${kernel} kernel`, () => {
     expect(r.greedy.frozenMs).toBeUndefined();
   });
 
-  test('the trace has what the kernel sampled in the burst, 10 to 20 ms apart', () => {
-    const times: number[] = r.samples.toSorted((a: number, b: number) => a - b);
-    const gaps = times.slice(1).map((t, i) => t - times[i]!);
-    expect(gaps.filter((gap) => gap < 20).length).toBeGreaterThan(5);
+  test('the trace has what the kernel sampled in the burst, 10 to 20 ms apart, or as long as a slow machine takes for a MiB', () => {
+    const samples: [t: number, bytes: number][] = r.samples.toSorted(([a]: number[], [b]: number[]) => a! - b!);
+    const steps = samples.slice(1).map(([t, bytes], i) => ({ ms: t - samples[i]![0], moved: bytes - samples[i]![1] }));
+    // who polls has 100 ms between two looks at least; one huge page and the MiB that was due
+    const sampled = steps.filter(({ ms, moved }) => ms < 20 || (ms < 100 && moved <= 3 * 2 ** 20));
+    expect(sampled.length, JSON.stringify(steps)).toBeGreaterThan(5);
   });
 
   test('what an agent starts without a shell is a call milliseconds later, under our scheduler', () => {
