@@ -23,7 +23,7 @@ const GUEST_EXTRA_BYTES = 1536 * 2 ** 20;
  */
 const EMULATED_ARGUMENTS = ['clearcpuid=erms,fsrm'];
 /** Runs of one boot. A guest that dies takes only the run it was at along, but memory of a long life is no memory of ours. */
-const RUNS_PER_BOOT = 40;
+const RUNS_PER_BOOT = 100;
 /** When so many guests in a row die before they have finished a run, no more are booted. */
 const DEATHS_AT_MOST = 3;
 
@@ -37,10 +37,11 @@ export async function makeInGuests(
   const stop = new AbortController();
   const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
   let deaths = 0;
+  const most = runsPerBoot(left, options);
   const guest = async (number: number): Promise<void> => {
     const dir = join(options.out, `${GUEST_FOLDER}${number}`);
     while (left.length > 0 && !signal.aborted) {
-      const runs = takeBoot(left, options);
+      const runs = takeBoot(left, options, most);
       let [begun, finished] = [0, 0];
       try {
         const take = (line: string) => {
@@ -78,17 +79,38 @@ const isDeath = (error: unknown): error is AcgError =>
 
 const scenarioOf = (run: PlannedRun, scenarios: readonly Scenario[]) => scenarios.find((s) => s.name === run.scenario)!;
 
-/** Takes the next runs that one guest can make: those on a machine of the same kind. Each guest gets its part of what is left. */
-function takeBoot(left: PlannedRun[], { scenarios, jobs }: ExperimentOptions): PlannedRun[] {
-  const kind = (run: PlannedRun) => {
-    const { cpus, swap } = scenarioOf(run, scenarios).node;
-    return `${cpus} ${swap}`;
-  };
-  const wanted = kind(left[0]!);
-  const most = Math.min(RUNS_PER_BOOT, Math.ceil(left.length / jobs));
+/** What a guest must be like for a run. */
+const kindOf = (run: PlannedRun, scenarios: readonly Scenario[]): string => {
+  const { cpus, swap } = scenarioOf(run, scenarios).node;
+  return `${cpus} ${swap}`;
+};
+
+/**
+ * How many runs of each kind one boot takes: equal parts, as many for each guest, so that all end at about the same time. A boot
+ * costs as much as two or three runs, which a last few small ones would pay for nothing.
+ */
+export function runsPerBoot(
+  left: readonly PlannedRun[],
+  { scenarios, jobs }: Pick<ExperimentOptions, 'scenarios' | 'jobs'>,
+): Map<string, number> {
+  const runs = new Map<string, number>();
+  for (const run of left) {
+    const kind = kindOf(run, scenarios);
+    runs.set(kind, (runs.get(kind) ?? 0) + 1);
+  }
+  return new Map([...runs].map(([kind, n]) => [kind, Math.ceil(n / (jobs * Math.ceil(n / (jobs * RUNS_PER_BOOT))))]));
+}
+
+/** Takes the next runs that one guest can make: those on a machine of the same kind, at most as many as `most` says. */
+export function takeBoot(
+  left: PlannedRun[],
+  { scenarios }: Pick<ExperimentOptions, 'scenarios'>,
+  most: ReadonlyMap<string, number>,
+): PlannedRun[] {
+  const wanted = kindOf(left[0]!, scenarios);
   const taken: PlannedRun[] = [];
-  for (let i = 0; i < left.length && taken.length < most; )
-    if (kind(left[i]!) === wanted) taken.push(...left.splice(i, 1));
+  for (let i = 0; i < left.length && taken.length < most.get(wanted)!; )
+    if (kindOf(left[i]!, scenarios) === wanted) taken.push(...left.splice(i, 1));
     else i++;
   return taken;
 }
