@@ -11,7 +11,7 @@ test.skipIf(!able)(
   'under systemd the root is a delegated scope, and the next daemon finds it again',
   async () => {
     const argv = ['sh', fixture('systemd-container.sh'), process.execPath, fixture('systemd-root.ts')];
-    const guest = await runInLab({ argv, timeoutMs: 240_000 });
+    const guest = await runInLab({ argv, timeoutMs: 480_000 });
     expect(guest.exitCode, guest.stderr.toString()).toBe(0);
     const path = '/sys/fs/cgroup/agentcgroup.slice/agentcgroup.scope';
     const report = JSON.parse(guest.stdout.toString());
@@ -24,5 +24,5 @@ test.skipIf(!able)(
       ends: expect.arrayContaining(['daemon', 'tenant-a']),
     });
   },
-  280_000,
+  560_000,
 );

@@ -14,10 +14,10 @@ describe('limits really hold', () => {
   let report: Record<string, any>;
 
   beforeAll(async () => {
-    const guest = await runInLab({ argv: [process.execPath, script], timeoutMs: 240_000 });
+    const guest = await runInLab({ argv: [process.execPath, script], timeoutMs: 480_000 });
     expect(guest.exitCode, `${guest.stderr}\n${guest.console.slice(-4000)}`).toBe(0);
     report = JSON.parse(guest.stdout.toString());
-  }, 280_000);
+  }, 560_000);
 
   test('the root gets its controllers from the top down', () => {
     expect(report.root).toMatchObject({ origin: 'cgroup2 mount', enabled: all, missing: [] });
@@ -121,11 +121,11 @@ describe('limits really hold', () => {
 
 test('doctor in the lab: tier sched-ext at least, and it exits 0', async () => {
   const main = resolve(import.meta.dirname, '../../bin/agentcgroup.js');
-  const guest = await runInLab({ argv: [process.execPath, main, 'doctor', '--json'], timeoutMs: 240_000 });
+  const guest = await runInLab({ argv: [process.execPath, main, 'doctor', '--json'], timeoutMs: 480_000 });
   expect(guest.exitCode, guest.stderr.toString()).toBe(0);
   const report = JSON.parse(guest.stdout.toString());
   expect(report.able).toBe(true);
   expect(['sched-ext', 'memcg-bpf']).toContain(report.tier);
   expect(report.kernel).toBe(guest.guestKernel);
   expect(report.kernel).not.toBe(execFileSync('uname', ['-r'], { encoding: 'utf8' }).trim());
-});
+}, 500_000);

@@ -12,7 +12,7 @@ test(
   async () => {
     const { stdout, stderr, exitCode } = await runInLab({
       argv: [process.execPath, fixture('daemon-soak.ts'), String(calls)],
-      timeoutMs: 120_000 + calls * 2000,
+      timeoutMs: 300_000 + calls * 2000,
     });
     expect(exitCode, stderr.toString()).toBe(0);
     const found = JSON.parse(stdout.toString());
@@ -33,5 +33,5 @@ test(
     });
     expect(found.processesAdded).toBeLessThanOrEqual(0);
   },
-  150_000 + calls * 2000,
+  330_000 + calls * 2000,
 );

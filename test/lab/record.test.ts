@@ -7,7 +7,7 @@ import { parseLine } from '../../src/trace/index.ts';
 test('a session with a growing tool call: kinds of memory, swap, pressure, pids, and the call with its peak', async () => {
   const script = resolve(import.meta.dirname, 'fixtures/record.sh');
   const program = resolve(import.meta.dirname, '../../bin/agentcgroup.js');
-  const guest = await runInLab({ argv: ['sh', script, process.execPath, program], timeoutMs: 240_000 });
+  const guest = await runInLab({ argv: ['sh', script, process.execPath, program], timeoutMs: 480_000 });
   expect(guest.exitCode, guest.stderr.toString()).toBe(0);
   const records = guest.stdout.toString().trim().split('\n').map(parseLine);
   const unsound = records.filter((r) => 'why' in r);
@@ -25,4 +25,4 @@ test('a session with a growing tool call: kinds of memory, swap, pressure, pids,
   expect(calls).toMatchObject([{ call: 'tool-1', tenant: 'acme', session: 's1', via: 'shim' }]);
   expect(calls[0]!.peakBytes).toBeGreaterThan(120e6);
   expect(calls[0]!.end).toBeGreaterThan(calls[0]!.start);
-}, 280_000);
+}, 560_000);

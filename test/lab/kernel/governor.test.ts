@@ -21,7 +21,7 @@ describe('rates and bands', () => {
       'crowd',
       'patience',
     ]);
-  }, 290_000);
+  }, 580_000);
 
   test.each([
     { target: 20, huge: 0 },
@@ -123,7 +123,7 @@ describe('whoever is held can be reached', () => {
       'detached',
       'orphaned',
     ]);
-  }, 290_000);
+  }, 580_000);
 
   test('SIGKILL ends a held task at once, and its cgroup can be removed', () => {
     const { held, removed, left, by_kill, took_ms } = seen.first('killed');

@@ -37,7 +37,7 @@ export async function bundle(script: string, name: string): Promise<string> {
 
 /** Runs a bundle as root in a guest and removes it. What it printed, one JSON document. */
 export async function runBundle(script: string, options: Partial<LabOptions>) {
-  const guest = await runInLab({ argv: [process.execPath, script], kernel, timeoutMs: 240_000, ...options });
+  const guest = await runInLab({ argv: [process.execPath, script], kernel, timeoutMs: 480_000, ...options });
   await rm(script);
   if (guest.exitCode !== 0) {
     const end = `${basename(script)} ended with ${guest.exitCode ?? guest.signal}`;

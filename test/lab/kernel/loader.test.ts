@@ -13,7 +13,7 @@ describe(`struct_ops on the ${kernel} kernel`, () => {
   beforeAll(async () => {
     object = compileObject('ops');
     r = await report('loader', { env: { AGENTCGROUP_TEST_OBJECT: object } });
-  }, 290_000);
+  }, 580_000);
   afterAll(() => {
     if (object) rmSync(object);
   });

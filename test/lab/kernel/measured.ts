@@ -56,7 +56,7 @@ export async function measure(
     argv,
     kernel: process.env.AGENTCGROUP_TEST_KERNEL ?? 'stock',
     deterministic: true,
-    timeoutMs: 280_000,
+    timeoutMs: 560_000,
     memoryBytes: 3 * 2 ** 30,
     ...options,
   });

@@ -25,7 +25,7 @@ describe.skipIf(!built)(`memcg_bpf_ops on the ${kernel} kernel`, () => {
       object: compileObject('memcg'),
       kernel,
       memoryBytes: 1.5 * 2 ** 30,
-      timeoutMs: race ? 1_500_000 : 280_000,
+      timeoutMs: race ? 1_500_000 : 560_000,
       ...patience,
       env: {
         BIG_FILE: join(repository, 'node_modules/node/bin/node'),

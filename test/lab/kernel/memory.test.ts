@@ -17,7 +17,7 @@ describe.skipIf(!built)(`memory policy on the ${kernel} kernel`, () => {
       memoryBytes: 2 * 2 ** 30,
       // process memory can go somewhere
       swapBytes: 256 * 2 ** 20,
-      timeoutMs: 280_000,
+      timeoutMs: 560_000,
       ...patience,
       env: { BIG_FILE: join(repository, 'node_modules/node/bin/node') },
     });

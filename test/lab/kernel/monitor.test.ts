@@ -19,7 +19,7 @@ describe(`the monitor on the ${kernel} kernel`, () => {
   beforeAll(async () => {
     // the instruction-counting clock: what takes how long does not depend on who else uses this machine
     r = await report('monitor', { swapBytes: 256 * MiB, deterministic: true });
-  }, 290_000);
+  }, 580_000);
 
   /** How far the hooks' last word may be from memory.current: one charge for each run that the kernel left out, at most. */
   const slack = () => 4096 + ((r.misses.charge ?? 0) + (r.misses.uncharge ?? 0)) * hugePage;
