@@ -65,7 +65,7 @@ export function protect(d: Draft): void {
 }
 
 /** A slow daemon looks again, and answers a breach, within so long. Milliseconds. */
-export const ANSWER = 300;
+const ANSWER = 300;
 
 /** Where the kernel slows growth down before a hard ceiling, the way to come to a halt: some huge pages of each of several workers. Bytes. */
 const HALT = 32 * MIB;

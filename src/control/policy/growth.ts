@@ -3,6 +3,7 @@
  * cgroup tier. The daemon writes them with each change; the kernel keeps them whether the daemon answers or not.
  */
 import type { Priority } from '../../model/index.ts';
+import { LEFT, reserveOf } from './scopes.ts';
 import { marks, rankOf, type State, sessionBudget } from './state.ts';
 
 /** How fast one cgroup may grow. */
@@ -89,8 +90,8 @@ export function guardBudget(state: State, stoppedMs: number): GuardBudget | unde
   const { throttleMax, freezeSlice } = config.ladder;
   if (config.dryRun || stoppedMs >= freezeSlice) return undefined;
   const { critical } = marks(config, capacity);
-  const low = stoppedMs < throttleMax ? critical / 4 : critical / 8;
-  const reserve = Math.min(config.session.agentReserve * Object.keys(sessions).length, capacity / 64);
+  const low = critical * LEFT.governed.guard * (stoppedMs < throttleMax ? 1 : 1 / 2);
+  const reserve = reserveOf(state, Object.keys(sessions).length, capacity);
   const cache = node ? node.current - node.working : 0;
   return { limit: capacity - reserve + cache, low, clear: low * 1.25 };
 }

@@ -4,15 +4,13 @@ import { formatSize } from '../../model/index.ts';
 import { needOf } from './admission.ts';
 import { type Draft, sayOfCall, sayOfSession } from './draft.ts';
 import type { PolicyEvent, Usage } from './events.ts';
+import { look, nothingSeen, type Seen } from './seen.ts';
 import {
   boundedPriority,
   type Call,
   marks,
   neverReclaimed,
   nothingApplied,
-  nothingSeen,
-  RATE_WINDOW,
-  type Seen,
   type Session,
   type Tenant,
   tenantOf,
@@ -22,47 +20,6 @@ type Of<T extends PolicyEvent['type']> = Extract<PolicyEvent, { type: T }>;
 
 /** What is needed can exceed a ceiling that is in force by no more than this, bytes. */
 const UNWRITTEN = 4 * 2 ** 20;
-
-/** What refaults are counted in, bytes. */
-const PAGE = 4096;
-
-/** The reading that follows `seen`. */
-function look({ state, now }: Draft, seen: Seen, u: Usage): Seen {
-  const inactiveFile = Math.min(u.inactiveFile ?? 0, u.current);
-  const working = u.current - inactiveFile;
-  const dt = now - seen.at;
-  const refaults = u.refaults ?? seen.refaults;
-  let { rate, steady, thrash } = seen;
-  if (dt > 0) {
-    const fresh = Math.max(0, ((working - seen.working) * 1000) / dt);
-    // a fall is believed later than a rise: growth in steps is still growth
-    const window = RATE_WINDOW[state.governed ? 'governed' : 'files'];
-    const { fall } = window;
-    const follow = (of: number, rise: number) => {
-      const old = Math.exp(-dt / (fresh >= of ? rise : fall));
-      const now = of * old + fresh * (1 - old);
-      return now < 1024 ? 0 : now;
-    };
-    rate = follow(rate, window.rise);
-    steady = follow(steady, window.steady);
-    const keep = Math.exp(-dt / fall);
-    // what was reclaimed a moment ago may come back in one piece
-    thrash = thrash * keep + (((refaults - seen.refaults) * PAGE * 1000) / dt) * (1 - keep);
-    if (thrash < 1024) thrash = 0;
-  }
-  return {
-    current: u.current,
-    anon: u.anon ?? working,
-    inactiveFile,
-    swap: u.swap ?? seen.swap,
-    refaults,
-    working,
-    rate,
-    steady,
-    thrash,
-    at: now,
-  };
-}
 
 function learnBaseline(d: Draft, s: Session): void {
   const { working } = s.agent;
@@ -134,7 +91,7 @@ function shift(d: Draft, current: number, working: number): void {
 
 /** A reading of one leaf without one of the root. */
 function lookAtPart(d: Draft, before: Seen, u: Usage): Seen {
-  const seen = look(d, before, u);
+  const seen = look(d.state, before, u, d.now);
   shift(d, seen.current - before.current, seen.working - before.working);
   return seen;
 }
@@ -228,14 +185,14 @@ const rows: { [T in PolicyEvent['type']]: (d: Draft, e: Of<T>) => void } = {
       const s = d.state.sessions[a.session];
       if (!s) continue;
       const first = s.baseline === 0;
-      const seen = whole ? look(d, s.agent, a) : lookAtPart(d, s.agent, a);
+      const seen = whole ? look(d.state, s.agent, a, d.now) : lookAtPart(d, s.agent, a);
       s.agent = first ? { ...seen, rate: 0, steady: 0 } : seen;
       learnBaseline(d, s);
     }
     for (const u of e.calls ?? []) {
       const c = d.state.calls[u.call];
       if (!c) continue;
-      c.seen = whole ? look(d, c.seen, u) : lookAtPart(d, c.seen, u);
+      c.seen = whole ? look(d.state, c.seen, u, d.now) : lookAtPart(d, c.seen, u);
       // then the last ceiling was not written, because it would have killed: it is asked for afresh
       if (c.applied.max !== 'max' && c.seen.working > c.applied.max + UNWRITTEN)
         c.applied = { ...c.applied, max: 'max' };

@@ -5,8 +5,9 @@ import { brakeFits } from './bands.ts';
 import { type Draft, modeOf, sayOfCall } from './draft.ts';
 import type { PolicyEvent } from './events.ts';
 import { adjustPaces, firstPace, TRICKLE } from './pace.ts';
-import { levelOf, type Scope, scopesOf, sparedOf } from './scopes.ts';
-import { type Call, heldTo, rankOf, rateOf } from './state.ts';
+import { levelOf, type Scope, scopesOf, sparedOf, starvedBelow } from './scopes.ts';
+import { heldTo, rateOf, tiered } from './seen.ts';
+import { type Call, rankOf } from './state.ts';
 import { matters, victimOrder, wants } from './victims.ts';
 
 /** Growth below this in spite of a throttle is none, bytes per second. */
@@ -139,10 +140,11 @@ export function endPauses(d: Draft): void {
     else if (c.rung === 'throttled' && spent >= ladder.throttleMax) {
       const still = its.find((s) => levelOf(d, s) === 'critical');
       if (!still || !someoneBenefits(d, still, c)) free(c, 'the bound of one throttle');
-      // held to a rate it takes no more than if it stood still, and gets on with what needs no memory
+      // held to a rate it takes no more than if it stood still, and gets on with what needs no memory: for as long as both would last
       else if (!d.state.governed)
         freeze(d, still, c, `throttled for ${formatDuration(spent)}, ${numbers(still, 'critical')}`);
-      else if (spent >= ladder.freezeSlice) free(c, 'the bound of one throttle while memory is critically short');
+      else if (spent >= ladder.throttleMax + ladder.freezeSlice)
+        free(c, 'the bound of one throttle while memory is critically short');
     }
   }
   for (const [at, s] of scopes.entries()) {
@@ -219,7 +221,7 @@ const describe = (d: Draft, c: Call) =>
  * By so much a kill comes before memory is used up, milliseconds: so long we may take to act. Who is late with the governor has held who
  * needs it for a moment, not lost it.
  */
-const ANSWER = { files: 100, governed: 50 } as const;
+const KILL_TAKES = { files: 100, governed: 50 };
 
 /**
  * The last rung: memory is critically short, someone starves, and nothing is left to pause. The wait is shorter when the
@@ -229,10 +231,10 @@ export function killTheFirst(d: Draft): void {
   const { ladder } = d.state.config;
   for (const s of scopesOf(d)) {
     // deep in what throttled calls leave alone, which is there to be taken; but above where hard ceilings end, lest nobody ever starves
-    const left = sparedOf(d, s) * (d.state.governed ? 1.5 : 2);
+    const left = starvedBelow(d, s);
     const rate = (c: Call) => rateOf(d.state, c.seen, d.now, 'steady');
     // until we have acted
-    const taken = (c: Call) => (rate(c) * ANSWER[d.state.governed ? 'governed' : 'files']) / 1000;
+    const taken = (c: Call) => (rate(c) * tiered(d.state, KILL_TAKES)) / 1000;
     const soon = (c: Call) => s.headroom < Math.min(s.low, left + taken(c));
     // a pause for the sake of another scope does not end what it suffers in this one
     const unpaused = (c: Call) => c.rung === 'none' || (paused(c) && c.pausedFor !== s.key);

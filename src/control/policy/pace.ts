@@ -1,33 +1,26 @@
 /** How fast throttled calls may grow: at a pace that follows the room that is left. */
-import { ANSWER } from './bands.ts';
 import type { Draft } from './draft.ts';
 import type { PolicyEvent } from './events.ts';
 import { leftBy, type Scope, scopesOf } from './scopes.ts';
-import { type Call, heldTo } from './state.ts';
+import { heldTo, tiered } from './seen.ts';
+import type { Call } from './state.ts';
 import { victimOrder } from './victims.ts';
 
 /** A throttled call may still grow by this much per second, bytes. */
 export const TRICKLE = 1 << 20;
 
 /** The room that is left is not used up sooner than this by those who are held to a pace, milliseconds: sooner where paces are exact. */
-const USED_UP = { files: 500, governed: 200 } as const;
+const USED_UP = { files: 500, governed: 200 };
 
 /**
  * What all throttled calls of a scope together may take per second, of the room above what they leave. The less is left the slower they
  * are, and while there is some they get on.
  */
-const roomOf = (d: Draft, s: Scope): number =>
-  ((s.headroom - leftBy(d, s)) * 1000) / USED_UP[d.state.governed ? 'governed' : 'files'];
-
-/** With the governor: so fast a call does not meet its hard ceiling before we have looked again, even on a slow machine. */
-const within = (d: Draft, c: Call, pace: number): number =>
-  d.state.governed && c.applied.max !== 'max'
-    ? Math.max(TRICKLE, Math.min(pace, ((c.applied.max - c.seen.working) * 1000) / ANSWER))
-    : pace;
+const roomOf = (d: Draft, s: Scope): number => ((s.headroom - leftBy(d, s)) * 1000) / tiered(d.state, USED_UP);
 
 /** The pace a throttle begins with: no more than the call grew by. */
 export const firstPace = (d: Draft, s: Scope, c: Call): number =>
-  within(d, c, Math.max(TRICKLE, Math.min(c.seen.rate, roomOf(d, s))));
+  Math.max(TRICKLE, Math.min(c.seen.rate, roomOf(d, s)));
 
 /**
  * The pace of each throttled call, bytes per second. The last in the order of victims comes first and gets what it can use, twice what
@@ -58,9 +51,8 @@ export function adjustPaces(d: Draft, event: PolicyEvent): void {
   if (event.type !== 'samples') return;
   const paces = pacesOf(d);
   for (const c of d.present) {
-    const wanted = paces.get(c.id);
-    if (wanted === undefined || c.rungSince === d.now) continue;
-    const pace = Math.round(within(d, c, wanted));
+    const pace = paces.get(c.id);
+    if (pace === undefined || c.rungSince === d.now) continue;
     const moved = Math.abs(pace - c.pace) > c.pace / 4;
     if (moved) c.pace = pace;
     if (d.state.governed && moved) {

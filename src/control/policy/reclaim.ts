@@ -3,7 +3,8 @@ import { formatDuration, formatSize } from '../../model/index.ts';
 import type { Target } from './actions.ts';
 import { type Draft, modeOf, sayOfCall, sayOfSession } from './draft.ts';
 import { scopesOf } from './scopes.ts';
-import type { Call, ReclaimMark, Seen, Session } from './state.ts';
+import type { Seen } from './seen.ts';
+import type { Call, ReclaimMark, Session } from './state.ts';
 import { victimOrder } from './victims.ts';
 
 const MIN = 2 ** 20;

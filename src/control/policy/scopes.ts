@@ -1,6 +1,8 @@
 /** Where memory has a limit: the node, tenants with a budget, sessions with a budget. The ladder looks at each alike. */
 import type { Draft } from './draft.ts';
-import { agentNeed, type Call, marks, rankOf, rateOf, type Session, sessionBudget } from './state.ts';
+import { rateOf, tiered } from './seen.ts';
+import { agentNeed, type Call, marks, rankOf, type Session, type State, sessionBudget } from './state.ts';
+import { WORTH } from './victims.ts';
 
 export interface Scope {
   /** Key in the state's tables: `node`, `tenant NAME`, `session ID`. */
@@ -23,6 +25,15 @@ export interface Scope {
   growth: number;
 }
 
+/** The reserve for agents is no larger part of a limit than one in so many. */
+const AGENTS = { files: 64, governed: 128 };
+/**
+ * What agents may come to need, bytes; only a small part of the limit: agents hardly grow, not all at once, and an unused reserve is of no
+ * use to anyone. Where the kernel tells of growth at once and holds the others to what is left, half of that will do.
+ */
+export const reserveOf = (state: State, sessions: number, limit: number): number =>
+  Math.min(state.config.session.agentReserve * sessions, limit / tiered(state, AGENTS));
+
 const scope = (d: Draft, key: string, words: string, limit: number, sessions: Session[], calls: Call[]): Scope => {
   let working = 0;
   let current = 0;
@@ -43,8 +54,7 @@ const scope = (d: Draft, key: string, words: string, limit: number, sessions: Se
     current = Math.max(current, d.state.node.current);
   }
   const { low, critical } = marks(d.state.config, limit);
-  // a 64th at most: agents hardly grow, not all at once, and an unused reserve is of no use to anyone
-  const reserve = Math.min(d.state.config.session.agentReserve * sessions.length, limit / 64);
+  const reserve = reserveOf(d.state, sessions.length, limit);
   return {
     key,
     words,
@@ -114,19 +124,30 @@ export function levelOf(d: Draft, s: Scope): 'calm' | 'normal' | 'short' | 'crit
 }
 
 /**
- * Headroom that no hard ceiling gives away: for kernel memory, page tables, samples of late. Where the kernel holds growth to a rate less
- * is needed, as there is nothing to allow for what a call grows until the daemon has looked again.
+ * How much headroom is left, by whom, as parts of the critical mark. In this order, or a call stands still without anybody seeing why:
+ * who is held back, at the door or to a pace, leaves most (`held`; `found` once a call with priority holds its memory: the room that it
+ * was to find has found its taker); below `starved` one that runs free and grows is short of memory; the kernel stops low-priority
+ * growth at `guard`, which only the governor has; and no hard ceiling gives away the rest, for kernel memory, page tables, samples of late:
+ * less where growth is held to a rate, as there is nothing to allow for what a call grows until the daemon has looked again.
  */
-export const sparedOf = (d: Draft, s: Scope): number => s.critical / (d.state.governed ? 4 : 2);
+export const LEFT = {
+  files: { held: 1, found: 1, starved: 1, guard: 1 / 2, spared: 1 / 2 },
+  governed: { held: 1, found: 5 / 8, starved: 3 / 8, guard: 1 / 4, spared: 1 / 4 },
+};
 
-/**
- * Headroom that calls which are held back, at the door or to a pace, leave to those who run free: the critical mark, and what these take
- * within the horizon. Where the kernel tells of growth at once and paces are exact, a quarter of that time will do, and half of the mark
- * while a call with priority runs: the room that the next of them is to find has found its taker.
- */
+/** Headroom that no hard ceiling gives away, bytes. */
+export const sparedOf = (d: Draft, s: Scope): number => s.critical * tiered(d.state, LEFT).spared;
+
+/** Below this headroom, bytes, who runs free and grows is short of memory. */
+export const starvedBelow = (d: Draft, s: Scope): number => s.critical * tiered(d.state, LEFT).starved;
+
+/** What others take in this part of the horizon is left as well: less where the kernel tells of growth at once and paces are exact. */
+const TAKEN = { files: 1, governed: 1 / 4 };
+
+/** Headroom that calls which are held back leave to those who run free, bytes: a part of the mark, and what these are about to take. */
 export function leftBy(d: Draft, s: Scope): number {
+  const { held, found } = tiered(d.state, LEFT);
   const taken = (s.growth * d.state.config.ladder.horizon) / 1000;
-  if (!d.state.governed) return s.critical + taken;
-  const found = s.calls.some((c) => c.phase !== 'background' && rankOf(d.state, c, d.now) === 2);
-  return s.critical / (found ? 2 : 1) + taken / 4;
+  const holds = (c: Call) => c.phase !== 'background' && rankOf(d.state, c, d.now) === 2 && c.seen.working >= WORTH;
+  return s.critical * (s.calls.some(holds) ? found : held) + taken * tiered(d.state, TAKEN);
 }

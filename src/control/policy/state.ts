@@ -4,24 +4,7 @@ import { parseConfig } from '../../model/index.ts';
 import type { Ceiling } from './actions.ts';
 import type { CommandClass } from './command.ts';
 import type { Hint } from './hint.ts';
-
-/** What was last read of a cgroup, and what follows from it. */
-export interface Seen {
-  readonly current: number;
-  readonly anon: number;
-  readonly inactiveFile: number;
-  readonly swap: number;
-  readonly refaults: number;
-  /** current less inactive file: what is needed */
-  readonly working: number;
-  /** growth of `working`, bytes per second, smoothed, never negative */
-  readonly rate: number;
-  /** the same, believed so late that a page now and then is no growth to end a call for */
-  readonly steady: number;
-  /** what comes back after it was reclaimed though in use, bytes per second, smoothed like `rate` */
-  readonly thrash: number;
-  readonly at: number;
-}
+import type { Seen } from './seen.ts';
 
 /** What was last asked of the kernel for a cgroup. */
 export interface Applied {
@@ -143,18 +126,6 @@ export interface State {
   wakeAt: number | null;
 }
 
-export const nothingSeen = (at: number): Seen => ({
-  current: 0,
-  anon: 0,
-  inactiveFile: 0,
-  swap: 0,
-  refaults: 0,
-  working: 0,
-  rate: 0,
-  steady: 0,
-  thrash: 0,
-  at,
-});
 export const nothingApplied = (): Applied => ({ min: 0, low: 0, high: 'max', max: 'max' });
 export const neverReclaimed = (): ReclaimMark => ({ last: -1e12, bytes: 0, refaults: 0, notBefore: -1e12 });
 
@@ -206,30 +177,6 @@ export function marks(config: Config, limit: number): { low: number; critical: n
 }
 
 export const rankOfPriority: Record<Priority, number> = { high: 2, normal: 1, low: 0 };
-
-/**
- * A rise and a fall of growth are believed after about this long, milliseconds. The governor's kernel tells of growth every few
- * milliseconds: so one sees sooner there that a burst is over; but one huge page between two looks is no gigabyte a second.
- */
-export const RATE_WINDOW = {
-  files: { rise: 0, steady: 0, fall: 250 },
-  governed: { rise: 50, steady: 250, fall: 150 },
-} as const;
-/**
- * Growth of now, bytes per second. Where the kernel tells of growth no news is that there is none: what was seen last falls as if that
- * were seen, from the time on by which the next news would have come.
- */
-export function rateOf({ governed }: State, seen: Seen, now: number, which: 'rate' | 'steady' = 'rate'): number {
-  const since = now - seen.at - RATE_WINDOW.governed.rise;
-  return governed && since > 0 ? seen[which] * Math.exp(-since / RATE_WINDOW.governed.fall) : seen[which];
-}
-
-/** The governor's word: from now on it grows no faster than this, bytes per second. */
-export const heldTo = (seen: Seen, pace: number): Seen => ({
-  ...seen,
-  rate: Math.min(seen.rate, pace),
-  steady: Math.min(seen.steady, pace),
-});
 
 /**
  * Does what was last seen call for another look soon: somebody waits or is paused, or grows where memory is about to be short? `more`:

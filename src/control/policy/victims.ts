@@ -1,6 +1,7 @@
 /** Who gives way first: the lowest rank, then the largest overage over its fair share, then the youngest. */
 import type { Draft } from './draft.ts';
-import { type Call, rankOf, rateOf } from './state.ts';
+import { rateOf } from './seen.ts';
+import { type Call, rankOf } from './state.ts';
 
 /**
  * Fair share of each running call, bytes: what agents leave of the node, divided among tenants with running calls by
@@ -31,7 +32,7 @@ export function fairShares(d: Draft): Map<string, number> {
 }
 
 /** The end of a call that holds less is of no use to others, bytes. */
-const WORTH = 16 * 2 ** 20;
+export const WORTH = 16 * 2 ** 20;
 /** A call that has just begun may yet become what it is to become, milliseconds. */
 const YOUNG = 3000;
 

@@ -13,6 +13,7 @@ import {
   step,
   tenantGrowth,
 } from '../../../src/control/policy/index.ts';
+import { LEFT } from '../../../src/control/policy/scopes.ts';
 import { parseConfig } from '../../../src/model/index.ts';
 
 const MIB = 2 ** 20;
@@ -67,7 +68,7 @@ function crowd(until: (call: NonNullable<State['calls'][string]>) => boolean, to
   return actions;
 }
 
-test('a throttle is a rate that leaves half of the critical mark to who has priority, and falls with the room that is left', () => {
+test('a throttle is a rate that leaves part of the critical mark to who has priority, and falls with the room that is left', () => {
   const actions = crowd(({ rung }) => rung === 'throttled');
   const { pace, seen } = state.calls['l.1']!;
   expect(actions).toContainEqual(expect.objectContaining({ type: 'throttle', bytesPerSecond: pace }));
@@ -84,11 +85,14 @@ test('a throttle is a rate that leaves half of the critical mark to who has prio
   expect(state.calls['l.1']!.rung).toBe('throttled');
   expect(state.calls['l.1']!.pace).toBeLessThan(2 * MIB);
   const { current } = state.calls['l.1']!.seen;
-  // 20 MiB of agents, and a 64th of the node as their reserve
-  const headroom = CAPACITY - CAPACITY / 64 - 420 * MIB - current;
+  // 20 MiB of agents, and a 128th of the node as their reserve
+  const headroom = CAPACITY - CAPACITY / 128 - 420 * MIB - current;
   const { critical } = marks(state.config, CAPACITY);
-  expect(headroom).toBeGreaterThan(critical / 2 - 2 * MIB);
+  expect(headroom).toBeGreaterThan((critical * 5) / 8 - 2 * MIB);
   expect(headroom).toBeLessThan(1.5 * critical);
+  // what becomes free it may take at once
+  grow({ 'h.1': 300, 'l.1': current / MIB });
+  expect(callGrowth(state, 'l.1', now)!.rate).toBeGreaterThan(200 * MIB);
 });
 
 test('critical or not, a governed call is held to a rate and not frozen; without the governor it is frozen', () => {
@@ -107,11 +111,11 @@ test('a page deep in the critical mark ends nobody; growth that is about to use 
   const killed = (step: number) => {
     begin();
     calls({ h: 'high', l: 'low' });
-    for (let i = 0; i < 20; i++) grow({ 'l.1': 564 }, 250);
-    for (let mib = 0; mib <= 400; mib += 2) grow({ 'h.1': mib, 'l.1': 564 }, 250);
+    for (let i = 0; i < 20; i++) grow({ 'l.1': 572 }, 250);
+    for (let mib = 0; mib <= 400; mib += 2) grow({ 'h.1': mib, 'l.1': 572 }, 250);
     // 24 MiB are left, of which hard ceilings leave 8
     for (let i = 1; i <= 4; i++)
-      if (grow({ 'h.1': 400 + i * step, 'l.1': 564 }, 30).some(({ type }) => type === 'kill')) return true;
+      if (grow({ 'h.1': 400 + i * step, 'l.1': 572 }, 30).some(({ type }) => type === 'kill')) return true;
     return false;
   };
   expect(killed(0.5)).toBe(false);
@@ -138,8 +142,9 @@ test('a governed throttle ends at its bound: never does a call stay held for eve
   const mib = state.calls['l.1']!.seen.working / MIB + 20;
   while (state.calls['l.1']?.rung === 'throttled' && now - since < 60_000) grow({ 'h.1': 400, 'l.1': mib }, 250);
   expect(state.calls['l.1']!.rung).toBe('none');
-  expect(now - since).toBeGreaterThanOrEqual(state.config.ladder.throttleMax);
-  expect(now - since).toBeLessThanOrEqual(state.config.ladder.freezeSlice + 500);
+  const { throttleMax, freezeSlice } = state.config.ladder;
+  expect(now - since).toBeGreaterThanOrEqual(throttleMax);
+  expect(now - since).toBeLessThanOrEqual(throttleMax + freezeSlice + 500);
 });
 
 test('who is not under enforcement has no budget: not even the guard may hold it', () => {
@@ -169,7 +174,7 @@ test('page cache that can be had back is room for the guard', () => {
   calls({ a: 'low' });
   tell({ type: 'samples', node: { current: 900 * MIB, inactiveFile: 600 * MIB } });
   const { limit, low, clear } = guardBudget(state, 0)!;
-  expect(limit).toBe(CAPACITY - 16 * MIB + 600 * MIB);
+  expect(limit).toBe(CAPACITY - CAPACITY / 128 + 600 * MIB);
   expect(clear).toBeGreaterThan(low);
 });
 
@@ -224,4 +229,11 @@ test('growth matters soon near a soft ceiling, and where together it comes near 
   tell({ type: 'samples', node: { current: near } });
   expect(matters(20 * MIB, 400 * MIB)).toBe(false);
   expect(matters(20 * MIB, 400 * MIB, ['a.1', 'b.1'])).toBe(true);
+});
+
+test('who is held back leaves more than makes anybody starve, and that is more than the guard leaves', () => {
+  const { held, found, starved, guard, spared } = LEFT.governed;
+  expect([held, found, starved, guard].toSorted((a, b) => b - a)).toEqual([held, found, starved, guard]);
+  expect(new Set([held, found, starved, guard]).size).toBe(4);
+  expect(spared).toBeLessThanOrEqual(guard);
 });

@@ -38,7 +38,8 @@ export function broken(
       pauses.delete(call);
       if (!p) return;
       // held to a rate while memory is critically short, a call is where it would be frozen without the governor
-      const bound = p.rung === 'frozen' || governed ? c.ladder.freezeSlice : c.ladder.throttleMax;
+      const { throttleMax, freezeSlice } = c.ladder;
+      const bound = p.rung === 'frozen' ? freezeSlice : throttleMax + (governed ? freezeSlice : 0);
       if (now - p.since > bound + SLOP) wrong.push(`3: ${call} was ${p.rung} for ${now - p.since} ms`);
       endedPause.set(call, now);
     };
