@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
-import { closeSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import { DaemonClient, daemonPaths } from '../../../control/client/index.ts';
 import { AcgError, type EventRecord, type Tier } from '../../../model/index.ts';
-import { readTrace } from '../../../trace/index.ts';
+import { parseLine } from '../../../trace/index.ts';
 import type { Arm, ArmContext, RunningArm } from './arm.ts';
 
 const START_LIMIT_MS = 120_000;
@@ -51,7 +51,8 @@ async function begin(context: ArmContext, tier: Tier): Promise<RunningArm> {
   const client = new DaemonClient(paths.apiSocket);
   const said = () => readFileSync(logFile, 'utf8').trim().split('\n').slice(-3).join(' | ');
   for (const begun = performance.now(); ; await sleep(30)) {
-    const health = await client.health().catch(() => undefined);
+    // requests that nobody takes yet cost a guest a quarter of a second
+    const health = existsSync(paths.apiSocket) ? await client.health().catch(() => undefined) : undefined;
     if (health && health.pid === daemon.pid) {
       if (health.tier === tier) break;
       daemon.kill('SIGTERM');
@@ -79,7 +80,7 @@ async function begin(context: ArmContext, tier: Tier): Promise<RunningArm> {
       const m = /^\/tenant-[^/]+\/session-([^/]+)\/(agent|tool-[^/]+)$/.exec(path);
       return m ? { session: m[1]!, call: m[2] === 'agent' ? null : m[2]! } : undefined;
     },
-    decisions: () => decisionsIn(paths.traceDir),
+    decisions: async () => decisionsIn(paths.traceDir),
     async stop() {
       if (daemon.exitCode !== null || daemon.signalCode !== null)
         throw new AcgError('ACG_NO_DAEMON', `it ended during the run: ${said()}`);
@@ -91,13 +92,19 @@ async function begin(context: ArmContext, tier: Tier): Promise<RunningArm> {
   };
 }
 
-/** The events of all calls in the daemon's traces. A torn last line is no event yet. */
-async function decisionsIn(traceDir: string): Promise<EventRecord[]> {
+/**
+ * The events of all calls in the daemon's traces. A torn last line is no event yet. Of the other records, most of which are samples,
+ * none is parsed: that would take a guest half a second.
+ */
+function decisionsIn(traceDir: string): EventRecord[] {
   const found: EventRecord[] = [];
   for (const file of readdirSync(traceDir, { recursive: true, encoding: 'utf8' })) {
     if (!file.endsWith('.ndjson')) continue;
-    for await (const { record } of readTrace(join(traceDir, file), () => {}))
-      if (record.type === 'event' && record.call !== undefined && record.text !== undefined) found.push(record);
+    for (const text of readFileSync(join(traceDir, file), 'utf8').split('\n')) {
+      const record = text.includes('"type":"event"') ? parseLine(text) : undefined;
+      if (!record || 'why' in record || record.type !== 'event') continue;
+      if (record.call !== undefined && record.text !== undefined) found.push(record);
+    }
   }
   return found.sort((a, b) => a.t - b.t);
 }
