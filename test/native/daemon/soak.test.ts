@@ -1,8 +1,8 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { watchExit } from '../../../src/control/native/index.ts';
-import { cannotRun, cgroup2Mount } from '../scratch.ts';
+import { cannotRun, cgroup2Mount, scratchDirectory } from '../scratch.ts';
 import { TestDaemon } from './harness.ts';
 
 const load = resolve(import.meta.dirname, '../../fixtures/call-load.mjs');
@@ -10,7 +10,11 @@ const openFds = (pid: number) => readdirSync(`/proc/${pid}/fd`).length;
 
 describe.skipIf(cannotRun)(`many calls${cannotRun ? ` (${cannotRun})` : ''}`, () => {
   test('10,000 at 8 at a time leave no cgroup, process, socket, descriptor or file behind', async () => {
-    await using daemon = await TestDaemon.start(cgroup2Mount()!);
+    // a loaded machine may keep the daemon from answering for longer than shims wait (3 s): calls then run without, as configured
+    using folder = scratchDirectory();
+    const config = join(folder.path, 'agentcgroup.yaml');
+    writeFileSync(config, 'intercept: { wait: 60s }\n');
+    await using daemon = await TestDaemon.start(cgroup2Mount()!, ['--config', config]);
     daemon.run([], ['true']);
     const before = { fds: openFds(daemon.process.pid!), files: readdirSync(daemon.paths.runDir).sort() };
     const kinds = [
@@ -44,7 +48,7 @@ describe.skipIf(cannotRun)(`many calls${cannotRun ? ` (${cannotRun})` : ''}`, ()
 
   test('kill -9 of the daemon at 20 moments of a running load: no call is disturbed or lost', async () => {
     await using daemon = await TestDaemon.start(cgroup2Mount()!);
-    // a loaded machine may take longer to start a daemon than shims wait for one (3 s): calls then run without, as configured
+    // as above: until a daemon is there again
     const session = await daemon.session({ name: 'load' }, { waitMs: 60_000 });
     const kinds = [
       ['sleep 0.2', 3],
