@@ -142,7 +142,7 @@ export const sparedOf = (d: Draft, s: Scope): number => s.critical * tiered(d.st
 export const starvedBelow = (d: Draft, s: Scope): number => s.critical * tiered(d.state, LEFT).starved;
 
 /** What others take in this part of the horizon is left as well: less where the kernel tells of growth at once and paces are exact. */
-const TAKEN = { files: 1, governed: 1 / 4 };
+const TAKEN = { files: 1, governed: 1 / 3 };
 
 /** Headroom that calls which are held back leave to those who run free, bytes: a part of the mark, and what these are about to take. */
 export function leftBy(d: Draft, s: Scope): number {
