@@ -131,7 +131,7 @@ export function levelOf(d: Draft, s: Scope): 'calm' | 'normal' | 'short' | 'crit
  * less where growth is held to a rate, as there is nothing to allow for what a call grows until the daemon has looked again.
  */
 export const LEFT = {
-  files: { held: 1, found: 1, starved: 1, guard: 1 / 2, spared: 1 / 2 },
+  files: { held: 1, found: 1, starved: 1, spared: 1 / 2 },
   governed: { held: 1, found: 5 / 8, starved: 3 / 8, guard: 1 / 4, spared: 1 / 4 },
 };
 
