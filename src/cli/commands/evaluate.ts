@@ -30,7 +30,7 @@ const whole = (text: string) => {
 /** Scenarios that come with the package. */
 const library = new URL('../../../scenarios/', import.meta.url).pathname;
 
-/** What is run when nothing is named: half an hour of two processors, and no data set. */
+/** What is run when nothing is named: 25 minutes of two processors, and no data set. */
 const usual = ['tight-shaped', 'pressure', 'density', 'moderate-shaped'];
 const paper = ['paper-tight', 'paper-moderate', 'sound-tight', 'sound-moderate'];
 
