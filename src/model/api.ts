@@ -7,7 +7,8 @@ export const SessionRequest = z.object({
   /** The session's id; generated when absent. */
   name: Name.optional(),
   tenant: Name.default('default'),
-  priority: Priority.default('normal'),
+  /** The tenant's when absent, and never higher than that. */
+  priority: Priority.optional(),
   /** The agent's command line, for the record only. */
   argv: z.array(z.string().max(65_536)).max(4096).default([]),
   memoryBytes: z.number().int().positive().optional(),
@@ -25,6 +26,7 @@ export type SessionRequest = z.input<typeof SessionRequest>;
 export const SessionStatus = z.object({
   session: Name,
   tenant: Name,
+  /** In force: never higher than the tenant's. */
   priority: Priority,
   state: z.enum(['running', 'ending', 'ended']),
   start: z.number(),
@@ -41,7 +43,7 @@ export const SessionStatus = z.object({
   /** Directory of the agent leaf, where the agent must be started. Absent once ended. */
   agentCgroup: z.string().optional(),
   trace: z.string().optional(),
-  /** Limits that this machine cannot enforce, with the reason. */
+  /** What was asked for and is not in force, with the reason. */
   notEnforced: z.array(z.string()),
 });
 export type SessionStatus = z.infer<typeof SessionStatus>;

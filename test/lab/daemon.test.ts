@@ -35,3 +35,36 @@ test(
   },
   330_000 + calls * 2000,
 );
+
+test('limits are in the files of who is there, and of nobody who is not under enforcement any more', async () => {
+  const { stdout, stderr, exitCode } = await runInLab({
+    argv: [process.execPath, fixture('daemon-limits.ts')],
+    timeoutMs: 300_000,
+  });
+  expect(exitCode, stderr.toString()).toBe(0);
+  const found = JSON.parse(stdout.toString());
+  const MiB = 2 ** 20;
+  expect(found.first).toMatchObject({ max: 300 * MiB, low: 32 * MiB });
+  // the tenant's cgroup went with its last session, and the limits come with the next one
+  expect(found.gone).toBe(true);
+  expect(found.again).toEqual(found.first);
+  expect(found.enforced).toMatchObject({ tenant: { max: 300 * MiB, weight: 400 }, session: { max: 200 * MiB } });
+  expect(found.enforced.call.max).toBeLessThanOrEqual(200 * MiB);
+  const none = { max: 'max', high: 'max', low: 0 };
+  expect(found.observed).toEqual({
+    tenant: { ...none, weight: 100 },
+    // what was asked for with the session itself
+    session: { ...none, max: 200 * MiB },
+    agent: none,
+    call: none,
+  });
+  expect(found.back).toMatchObject({ tenant: { max: 300 * MiB, weight: 25 }, agent: found.enforced.agent });
+  expect(found.back.call.max).toBeLessThanOrEqual(200 * MiB);
+  expect(found.priority).toBe('low');
+  // what an earlier daemon left is replaced by what is configured now
+  expect(found.restarted).toMatchObject({
+    tenant: { max: 'max', weight: 400 },
+    session: { max: 200 * MiB },
+    agent: { high: 'max' },
+  });
+}, 330_000);

@@ -3,7 +3,7 @@ import type { Priority, SessionRequest } from '../../model/index.ts';
 
 interface Options {
   tenant: string;
-  priority: Priority;
+  priority?: Priority;
   memory?: string;
   cpuWeight?: number;
   pids?: number;
@@ -35,7 +35,11 @@ export function addRun(program: Command): void {
     .description('Start a command as an agent session: each of its shell calls gets its own cgroup.')
     .argument('<agent...>', 'the agent and its arguments, after --')
     .option('--tenant <name>', 'whose session it is', 'default')
-    .option('--priority <p>', 'high, normal or low', oneOf<Priority>('high', 'normal', 'low'), 'normal')
+    .option(
+      '--priority <p>',
+      "high, normal or low; the tenant's when absent, and never higher",
+      oneOf<Priority>('high', 'normal', 'low'),
+    )
     .option('--memory <size>', 'budget of the agent and all its calls together (e.g. 2G)')
     .option('--cpu-weight <n>', 'share of CPU against other sessions, 1 to 10000', whole)
     .option('--pids <n>', 'processes and threads of the whole session', whole)

@@ -8,7 +8,7 @@ import type { PolicyDriver } from './policy-driver.ts';
 import { decodeWaitStatus, onGone } from './processes.ts';
 import { delegate, type Session } from './session.ts';
 import type { TraceStore } from './trace-store.ts';
-import { measured, policyUsage, readUsage } from './usage.ts';
+import { inForceOf, measured, policyUsage, readUsage } from './usage.ts';
 import { WaitingCalls } from './waiting-calls.ts';
 import { feedbackOn, tellLater, wordsTo } from './words.ts';
 
@@ -186,6 +186,7 @@ export class CallLifecycle {
       hint,
       class: commandClass(command),
       startedAt,
+      inForce: inForceOf(call.cgroup),
     });
     this.watch(session, call);
   }

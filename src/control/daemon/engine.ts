@@ -4,6 +4,7 @@ import {
   type CallRecord,
   type Config,
   formatDuration,
+  type Priority,
   redactCommand,
   type SessionRequest,
   type SessionStatus,
@@ -30,7 +31,7 @@ import { cgroupDirectoryOf, commandLine, identify, moveTree, onGone } from './pr
 import { createSession, type Session } from './session.ts';
 import type { TraceStore } from './trace-store.ts';
 import { Turns } from './turns.ts';
-import { measured } from './usage.ts';
+import { inForceOf, measured } from './usage.ts';
 
 /** The answer to a shim's question. */
 export type Opening = { verdict: 'plain' } | { verdict: 'contained'; session: Session; call: Call };
@@ -107,7 +108,7 @@ export class Engine {
       await session.cgroup.end();
       throw error;
     }
-    this.#traces.writeSession(session.kept);
+    this.#traces.writeSession(session.kept, this.priorityOf(session));
     return this.status(session);
   }
 
@@ -125,12 +126,15 @@ export class Engine {
     this.#agents.set(session.agent.path, session);
     const { tenant, priority, limits, owner } = session.kept;
     const budget = limits.memoryBytes;
+    const { cgroup, agent } = session;
+    const inForce = { tenant: inForceOf(cgroup.parent), session: inForceOf(cgroup), agent: inForceOf(agent) };
     this.policy.send({
       type: 'session-start',
       session: session.id,
       tenant,
-      priority,
+      ...(priority !== undefined && { priority }),
       ...(budget !== undefined && { budget }),
+      inForce,
     });
     if (owner)
       this.#owners.set(
@@ -171,15 +175,21 @@ export class Engine {
     this.#endings.delete(session.id);
     // the last session of a tenant takes the tenant's cgroup along; a new one may be on its way in
     session.cgroup.parent.tryRemove();
+    const priority = this.priorityOf(session);
     this.policy.sessionEnded(session.id, session.kept.tenant);
     const { end, agentOomKilled } = session;
-    this.#traces.writeSession(session.kept, { ...result, end, agentOomKilled });
+    this.#traces.writeSession(session.kept, priority, { ...result, end, agentOomKilled });
     await this.#traces.close(session.id);
-    return this.status(session);
+    return session.status(this.#traces.path(session.kept), priority);
   }
 
   status(session: Session): SessionStatus {
-    return session.status(this.#traces.path(session.kept));
+    return session.status(this.#traces.path(session.kept), this.priorityOf(session));
+  }
+
+  /** In force: what a session that is there asked for, or its tenant's, which is the highest it can have. */
+  priorityOf({ id }: Session): Priority {
+    return this.policy.state.sessions[id]!.priority;
   }
 
   #endLater(id: string): void {

@@ -26,7 +26,8 @@ export const KeptSession = z.object({
   version: z.literal(1),
   session: Name,
   tenant: Name,
-  priority: Priority,
+  /** What was asked for; absent: the tenant's. */
+  priority: Priority.optional(),
   start: z.number(),
   argv: z.array(z.string()),
   limits: SessionLimits,

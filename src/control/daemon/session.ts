@@ -5,6 +5,7 @@ import {
   AcgError,
   type CallRecord,
   type Feedback,
+  type Priority,
   type SessionRequest,
   type SessionStatus,
   SessionRequest as schema,
@@ -67,7 +68,8 @@ export class Session {
     if (this.records.size > KEPT_RECORDS) this.records.delete(this.records.keys().next().value!);
   }
 
-  status(trace: string): SessionStatus {
+  /** `priority`: in force. */
+  status(trace: string, priority: Priority): SessionStatus {
     const { kept } = this;
     const running = [...this.calls.values()];
     const background = running.filter((call) => call.state === 'background').length;
@@ -75,7 +77,7 @@ export class Session {
     return measured<SessionStatus>({
       session: kept.session,
       tenant: kept.tenant,
-      priority: kept.priority,
+      priority,
       state: this.state,
       start: kept.start,
       end: this.end,
@@ -90,7 +92,12 @@ export class Session {
       callsKilled: this.killed,
       agentCgroup: gone ? undefined : this.agent.path,
       trace,
-      notEnforced: this.notEnforced,
+      notEnforced: [
+        ...this.notEnforced,
+        ...(kept.priority !== undefined && kept.priority !== priority && !gone
+          ? [`priority ${kept.priority}: tenant ${kept.tenant} allows ${priority} (tenants.${kept.tenant}.priority)`]
+          : []),
+      ],
     });
   }
 }

@@ -1,6 +1,12 @@
 import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type CallRecord, type SessionRecord, TRACE_VERSION, type TraceRecord } from '../../model/index.ts';
+import {
+  type CallRecord,
+  type Priority,
+  type SessionRecord,
+  TRACE_VERSION,
+  type TraceRecord,
+} from '../../model/index.ts';
 import { readTrace, TraceWriter, tracePath } from '../../trace/index.ts';
 import type { KeptSession } from './kept.ts';
 import { measured } from './usage.ts';
@@ -38,9 +44,10 @@ export class TraceStore {
   /** The session's own record: at its start, and again with what is known at its end. */
   writeSession(
     kept: KeptSession,
+    priority: Priority,
     end: Pick<SessionRecord, 'end' | 'exitCode' | 'signal' | 'agentOomKilled'> = {},
   ): void {
-    const { session, tenant, priority, argv, start, limits } = kept;
+    const { session, tenant, argv, start, limits } = kept;
     const record = {
       type: 'session',
       version: TRACE_VERSION,

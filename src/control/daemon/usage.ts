@@ -1,6 +1,6 @@
 import type { CallRecord, SampleRecord } from '../../model/index.ts';
 import type { Cgroup, FileValue } from '../cgroup/index.ts';
-import type { Usage } from '../policy/index.ts';
+import type { Applied, Usage } from '../policy/index.ts';
 
 type CallUsage = Pick<
   CallRecord,
@@ -74,6 +74,20 @@ export function readForPolicy(cgroup: Cgroup): Usage | undefined {
   const stat = cgroup.read('memory.stat');
   if (current === undefined || stat === undefined) return undefined;
   return policyUsage({ current, stat, swap: undefined, pids: undefined });
+}
+
+/** The policy's bands as they are in force, by this daemon or an earlier one; none without a memory controller. */
+export function inForceOf(cgroup: Cgroup): Applied {
+  const bytes = (file: 'memory.min' | 'memory.low') => {
+    const value = cgroup.read(file) ?? 0;
+    return value === 'max' ? Number.MAX_SAFE_INTEGER : value;
+  };
+  return {
+    min: bytes('memory.min'),
+    low: bytes('memory.low'),
+    high: cgroup.read('memory.high') ?? 'max',
+    max: cgroup.read('memory.max') ?? 'max',
+  };
 }
 
 /** A reading as the policy takes it. */

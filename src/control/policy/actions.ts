@@ -11,6 +11,14 @@ export type Target =
 /** Bytes, or no limit. */
 export type Ceiling = number | 'max';
 
+/** What was last asked of the kernel for a cgroup: memory.min, low, high, max. Bytes. */
+export interface Applied {
+  readonly min: number;
+  readonly low: number;
+  readonly high: Ceiling;
+  readonly max: Ceiling;
+}
+
 /** A hard ceiling this near to what cannot be reclaimed is not to be written: the kernel would kill instead of waiting. Bytes. */
 export const KILL_MARGIN = 4 * 2 ** 20;
 

@@ -7,10 +7,10 @@
  *     process may be chosen.
  * Credits move with every sample and every breach of a soft ceiling; a breach costs nothing while there is headroom.
  */
-import type { Action, Ceiling, Target } from './actions.ts';
+import type { Action, Applied, Ceiling, Target } from './actions.ts';
 import { type Draft, modeOf } from './draft.ts';
 import { type Scope, scopesOf, sparedOf } from './scopes.ts';
-import { type Applied, type Call, rankOf, sessionBudget } from './state.ts';
+import { type Call, nothingApplied, rankOf, type Session, sessionBudget, type Tenant } from './state.ts';
 import { wants } from './victims.ts';
 
 const MIB = 2 ** 20;
@@ -32,10 +32,25 @@ function write(d: Draft, target: Target, applied: Applied, want: Partial<Applied
   return { ...applied, ...changed };
 }
 
+/** Nothing is in force where nothing is enforced, or no longer; but a session keeps the budget that it was made with. */
+function lift(d: Draft): void {
+  const left = (of: Call | Session | Tenant) => modeOf(d, of) !== 'enforce';
+  for (const c of d.present.filter(left))
+    if (c.rung !== 'killed') c.applied = write(d, { kind: 'call', call: c.id }, c.applied, nothingApplied());
+  for (const s of d.sessions.filter(left)) {
+    s.applied = write(d, { kind: 'agent', session: s.id }, s.applied, nothingApplied());
+    const ofSession: Applied = { ...nothingApplied(), max: s.ownBudget ?? 'max' };
+    s.sessionApplied = write(d, { kind: 'session', session: s.id }, s.sessionApplied, ofSession);
+  }
+  for (const t of Object.values(d.state.tenants).filter(left))
+    t.applied = write(d, { kind: 'tenant', tenant: t.name }, t.applied, nothingApplied());
+}
+
 /** Protection: agents by their baseline, high-priority calls by what they need, tenants by their guarantee. */
 export function protect(d: Draft): void {
   const { state } = d;
   const { session: limits } = state.config;
+  lift(d);
   const lowOfTenant = new Map<string, number>();
   const callLow = new Map<string, number>();
   for (const c of d.present) {
@@ -47,7 +62,9 @@ export function protect(d: Draft): void {
   for (const s of d.sessions) {
     if (modeOf(d, s) !== 'enforce') continue;
     const low = Math.round(s.baseline);
-    const ofAgent = { min: Math.round(low / 2), low, max: limits.agentMax };
+    // a throttle that an earlier daemon left is lifted as well
+    const high = s.throttledSince === null ? 'max' : s.applied.high;
+    const ofAgent = { min: Math.round(low / 2), low, high, max: limits.agentMax };
     s.applied = write(d, { kind: 'agent', session: s.id }, s.applied, ofAgent);
     const ofSession = low + (callLow.get(s.id) ?? 0);
     s.sessionApplied = write(d, { kind: 'session', session: s.id }, s.sessionApplied, {
@@ -58,7 +75,7 @@ export function protect(d: Draft): void {
     lowOfTenant.set(s.tenant, (lowOfTenant.get(s.tenant) ?? 0) + ofSession);
   }
   for (const t of Object.values(state.tenants)) {
-    if (t.mode !== 'enforce' || state.config.dryRun) continue;
+    if (modeOf(d, t) !== 'enforce') continue;
     const low = Math.max(t.guarantee, lowOfTenant.get(t.name) ?? 0);
     t.applied = write(d, { kind: 'tenant', tenant: t.name }, t.applied, { low, max: t.budget ?? 'max' });
   }

@@ -1,7 +1,7 @@
 /** One step in the making: the new state and what is decided so far. Made and changed only inside `step`. */
 import type { Action, Explanation } from './actions.ts';
 import type { Scope } from './scopes.ts';
-import type { Call, Session, State } from './state.ts';
+import type { Call, Session, State, Tenant } from './state.ts';
 
 export interface Draft {
   state: State;
@@ -19,9 +19,9 @@ export interface Draft {
   explanations: Explanation[];
 }
 
-/** May the policy act on what belongs to this tenant, only say what it would do, or nothing? */
-export function modeOf(d: Draft, of: Call | Session): 'off' | 'observe' | 'enforce' {
-  const mode = d.state.tenants[of.tenant]!.mode;
+/** May the policy act on this tenant, or on what belongs to it, only say what it would do, or nothing? */
+export function modeOf(d: Draft, of: Call | Session | Tenant): 'off' | 'observe' | 'enforce' {
+  const { mode } = 'tenant' in of ? d.state.tenants[of.tenant]! : of;
   return d.state.config.dryRun && mode === 'enforce' ? 'observe' : mode;
 }
 

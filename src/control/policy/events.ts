@@ -1,5 +1,6 @@
 /** What the policy is told. Plain data; times come beside the event, from one monotonic clock, in milliseconds. */
 import type { Config, Priority } from '../../model/index.ts';
+import type { Applied } from './actions.ts';
 import type { CommandClass } from './command.ts';
 import type { Hint } from './hint.ts';
 
@@ -20,15 +21,33 @@ export interface Usage {
 }
 
 export type PolicyEvent =
-  /** `budget`: the most memory this session may use, agent included; never above the configured one. Bytes. */
-  | { type: 'session-start'; session: string; tenant: string; priority?: Priority; budget?: number }
+  /**
+   * `budget`: the most memory this session may use, agent included; never above the configured one. Bytes. `inForce`: what their files
+   * say; without it they are new, but for the budget.
+   */
+  | {
+      type: 'session-start';
+      session: string;
+      tenant: string;
+      priority?: Priority;
+      budget?: number;
+      inForce?: Record<'tenant' | 'session' | 'agent', Applied>;
+    }
   | { type: 'session-end'; session: string }
   /** A call asks to start. Answered by admit, hold or refuse, in this step or (after hold) a later one. */
   | { type: 'call-request'; call: string; session: string; hint?: Hint; class?: CommandClass }
   /** The one who asked has gone while the call was held. */
   | { type: 'call-cancel'; call: string }
-  /** The call runs. Calls that were never requested (adopted, re-adopted) are known from here on. */
-  | { type: 'call-start'; call: string; session: string; hint?: Hint; class?: CommandClass; startedAt?: number }
+  /** The call runs. Calls that were never requested (adopted, re-adopted) are known from here on. `inForce`: what its files say, if it is not new. */
+  | {
+      type: 'call-start';
+      call: string;
+      session: string;
+      hint?: Hint;
+      class?: CommandClass;
+      startedAt?: number;
+      inForce?: Applied;
+    }
   /** The shell has ended, processes of the call live on. */
   | { type: 'call-background'; call: string }
   /** The cgroup is empty. `left` is its memory.current: reclaimed before the directory goes. */

@@ -1,5 +1,13 @@
 /** Pure decisions: (state, event, now) -> actions. No I/O, no clock, no randomness; imports only the vocabulary. */
-export { type Action, type Ceiling, type Explanation, KILL_MARGIN, type KillReason, type Target } from './actions.ts';
+export {
+  type Action,
+  type Applied,
+  type Ceiling,
+  type Explanation,
+  KILL_MARGIN,
+  type KillReason,
+  type Target,
+} from './actions.ts';
 export { type CommandClass, commandClass, typicalBytes, unwrapCommand } from './command.ts';
 export type { PolicyEvent, Usage } from './events.ts';
 export { explainCall } from './explain.ts';

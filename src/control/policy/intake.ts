@@ -2,7 +2,7 @@
 
 import { formatSize } from '../../model/index.ts';
 import { needOf } from './admission.ts';
-import { type Draft, sayOfCall, sayOfSession } from './draft.ts';
+import { type Draft, modeOf, sayOfCall, sayOfSession } from './draft.ts';
 import type { PolicyEvent, Usage } from './events.ts';
 import { look, nothingSeen, type Seen } from './seen.ts';
 import {
@@ -33,8 +33,8 @@ function learnBaseline(d: Draft, s: Session): void {
 const roomy = ({ state }: Draft): boolean =>
   state.node !== null && state.capacity - state.node.current > 2 * marks(state.config, state.capacity).low;
 
-function newTenant(d: Draft, name: string): Tenant {
-  d.state.tenants[name] ??= { ...tenantOf(d.state.config, name), applied: nothingApplied() };
+function newTenant(d: Draft, name: string, applied = nothingApplied()): Tenant {
+  d.state.tenants[name] ??= { ...tenantOf(d.state.config, name), applied, weighs: null };
   return d.state.tenants[name]!;
 }
 
@@ -76,6 +76,11 @@ function newCall(d: Draft, e: Of<'call-request'> | Of<'call-start'>, phase: Call
     observedAt: null,
   };
   call.need = needOf(d.state, call);
+  if (e.type === 'call-start' && e.inForce) {
+    // its ceilings are decided afresh: whatever the last daemon had paused, its reasons are gone with it
+    const enforced = modeOf(d, call) === 'enforce';
+    call.applied = enforced ? { ...e.inForce, high: 'max', max: 'max' } : e.inForce;
+  }
   d.state.calls[call.id] = call;
   session.idleSince = null;
   if (phase === 'running') d.arrived.push(call);
@@ -96,6 +101,10 @@ function lookAtPart(d: Draft, before: Seen, u: Usage): Seen {
   return seen;
 }
 
+function forgetScope({ state }: Draft, key: string): void {
+  for (const times of [state.starvedSince, state.calmSince, state.actedAt]) delete times[key];
+}
+
 const forget = (d: Draft, seen: Seen): void => shift(d, -seen.current, -seen.working);
 
 /** After a call has gone: does its session wait for its LLM now? */
@@ -107,17 +116,20 @@ function noteIdle(d: Draft, session: string): void {
 
 const rows: { [T in PolicyEvent['type']]: (d: Draft, e: Of<T>) => void } = {
   'session-start'(d, e) {
-    const tenant = newTenant(d, e.tenant);
+    const tenant = newTenant(d, e.tenant, e.inForce?.tenant);
+    const { session: ofSession, agent: ofAgent } = e.inForce ?? {};
     d.state.sessions[e.session] = {
       id: e.session,
       tenant: e.tenant,
-      priority: boundedPriority(tenant.priority, e.priority),
+      priority: boundedPriority(tenant.priority, e.priority ?? null),
+      ownPriority: e.priority ?? null,
       startedAt: d.now,
       ownBudget: e.budget ?? null,
       baseline: 0,
       agent: nothingSeen(d.now),
-      applied: nothingApplied(),
-      sessionApplied: nothingApplied(),
+      applied: ofAgent ?? nothingApplied(),
+      sessionApplied: ofSession ?? { ...nothingApplied(), max: e.budget ?? 'max' },
+      weighs: null,
       reclaim: neverReclaimed(),
       idleSince: d.now,
       throttledSince: null,
@@ -135,9 +147,11 @@ const rows: { [T in PolicyEvent['type']]: (d: Draft, e: Of<T>) => void } = {
       delete d.state.calls[c.id];
       forget(d, c.seen);
     }
-    delete d.state.starvedSince[`session ${e.session}`];
-    delete d.state.calmSince[`session ${e.session}`];
-    delete d.state.actedAt[`session ${e.session}`];
+    forgetScope(d, `session ${e.session}`);
+    if (Object.values(d.state.sessions).some((other) => other.tenant === s.tenant)) return;
+    // its cgroup goes as well: one that comes back has nothing written yet
+    delete d.state.tenants[s.tenant];
+    forgetScope(d, `tenant ${s.tenant}`);
   },
   'call-request'(d, e) {
     if (!d.state.calls[e.call]) newCall(d, e, 'held');
@@ -248,7 +262,7 @@ const rows: { [T in PolicyEvent['type']]: (d: Draft, e: Of<T>) => void } = {
     d.state.config = e.config;
     for (const t of Object.values(d.state.tenants)) Object.assign(t, tenantOf(e.config, t.name));
     for (const s of Object.values(d.state.sessions))
-      s.priority = boundedPriority(d.state.tenants[s.tenant]!.priority, s.priority);
+      s.priority = boundedPriority(d.state.tenants[s.tenant]!.priority, s.ownPriority);
   },
   timer(d) {
     // it may come a moment before its time: then it is asked for again

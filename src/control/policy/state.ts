@@ -1,18 +1,10 @@
 /** The policy's memory: plain, JSON-serialisable data. Times are of the caller's clock, milliseconds; sizes bytes. */
 import type { Config, Mode, Priority, TenantConfig } from '../../model/index.ts';
 import { parseConfig } from '../../model/index.ts';
-import type { Ceiling } from './actions.ts';
+import type { Applied } from './actions.ts';
 import type { CommandClass } from './command.ts';
 import type { Hint } from './hint.ts';
 import type { Seen } from './seen.ts';
-
-/** What was last asked of the kernel for a cgroup. */
-export interface Applied {
-  readonly min: number;
-  readonly low: number;
-  readonly high: Ceiling;
-  readonly max: Ceiling;
-}
 
 /** Refault-guided reclaim of one cgroup, as senpai does it. */
 export interface ReclaimMark {
@@ -31,13 +23,17 @@ export interface Tenant {
   priority: Priority;
   mode: Mode;
   applied: Applied;
+  /** CPU and IO weight in force; null: none of ours. */
+  weighs: number | null;
 }
 
 export interface Session {
   id: string;
   tenant: string;
+  /** In force: what it asked for, or its tenant's, which is the highest it can have. */
   priority: Priority;
-  /** Its own budget; null: as configured. */
+  /** What it asked for itself; null: as configured. */
+  ownPriority: Priority | null;
   ownBudget: number | null;
   startedAt: number;
   /** What the agent needs while nothing runs: learned, rises slowly, falls quickly. */
@@ -45,6 +41,8 @@ export interface Session {
   agent: Seen;
   applied: Applied;
   sessionApplied: Applied;
+  /** CPU and IO weight in force; null: none of ours. */
+  weighs: number | null;
   reclaim: ReclaimMark;
   /** Since when no call runs or waits; null while one does. */
   idleSince: number | null;
@@ -155,7 +153,7 @@ export function initialState(config: Config, capacity: number): State {
 const defaultTenant: TenantConfig = parseConfig({ tenants: { default: {} } }).tenants.default!;
 
 /** A tenant as configured; one that is not named in the configuration has the defaults. */
-export function tenantOf(config: Config, name: string): Omit<Tenant, 'applied'> {
+export function tenantOf(config: Config, name: string): Omit<Tenant, 'applied' | 'weighs'> {
   const t = Object.hasOwn(config.tenants, name) ? config.tenants[name]! : defaultTenant;
   return {
     name,
@@ -242,8 +240,8 @@ export function sessionBudget(config: Config, s: Pick<Session, 'ownBudget'> | un
 }
 
 /** A lower session priority than the tenant's is taken, a higher one is not. */
-export function boundedPriority(tenant: Priority, asked: Priority | undefined): Priority {
-  return asked !== undefined && rankOfPriority[asked] < rankOfPriority[tenant] ? asked : tenant;
+export function boundedPriority(tenant: Priority, asked: Priority | null): Priority {
+  return asked !== null && rankOfPriority[asked] < rankOfPriority[tenant] ? asked : tenant;
 }
 
 /**

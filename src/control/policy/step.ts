@@ -31,7 +31,7 @@ export const decisions: readonly { name: string; what: string; decide: (d: Draft
   { name: 'admission', what: 'let waiting calls in, or hold or refuse them', decide: admission },
   {
     name: 'weights',
-    what: 'CPU and IO weights of what is new, by the weight of its tenant and by priority',
+    what: 'CPU and IO weights of what is new or configured anew, by the weight of its tenant and by priority',
     decide: weights,
   },
   { name: 'protect', what: 'floors of agents, high-priority calls and tenants', decide: protect },

@@ -12,14 +12,15 @@ function listener() {
 const session = (id: number, limits: { memoryBytes?: number }, state = 'running') => ({
   state,
   cgroup: { id },
-  kept: { limits, priority: 'normal' },
+  kept: { limits },
   calls: new Map<string, unknown>(),
 });
 
 test('sessions are told about when something changes, and all of them to a program that knows none', () => {
   const [bounded, free, ended] = [session(1, { memoryBytes: 100 }), session(2, {}), session(3, {}, 'ended')];
   const sessions = new Map([bounded, free, ended].map((s) => [String(s.cgroup.id), s]));
-  const engine = { sessions, policy: { config: { session: {} } } } as unknown as Engine;
+  const policy = { config: { session: {} } };
+  const engine = { sessions, policy, priorityOf: () => 'normal' } as unknown as Engine;
   const protection = new Protection();
   const first = listener();
 

@@ -73,7 +73,7 @@ describe.skipIf(cannotRun)(`the daemon${cannotRun ? ` (${cannotRun})` : ''}`, ()
 
   test('kill -9 of the daemon disturbs no call; the next one lists every session and call', async () => {
     await using daemon = await TestDaemon.start(cgroup2Mount()!);
-    const session = await daemon.session({ name: 'kept', tenant: 'acme', priority: 'high' });
+    const session = await daemon.session({ name: 'kept', tenant: 'acme', priority: 'low' });
     const go = join(daemon.dir, 'go');
     await session.shell('exit 3').ended;
     await session.shell('sleep 1000 >/dev/null 2>&1 &').ended;
@@ -95,7 +95,7 @@ describe.skipIf(cannotRun)(`the daemon${cannotRun ? ` (${cannotRun})` : ''}`, ()
     expect((await Promise.all(long.map((shell) => shell.ended))).map((status) => status?.code)).toEqual([11, 12]);
     await daemon.startProcess();
     expect(await daemon.client.sessions()).toMatchObject([
-      { session: 'kept', tenant: 'acme', priority: 'high', state: 'running' },
+      { session: 'kept', tenant: 'acme', priority: 'low', state: 'running' },
     ]);
     await until(async () => (await session.calls()).filter((call) => call.state === 'ended').length === 3);
     const ends = (await session.calls()).map((call) => [call.call, call.state, call.exitCode]);
@@ -130,6 +130,25 @@ describe.skipIf(cannotRun)(`the daemon${cannotRun ? ` (${cannotRun})` : ''}`, ()
       daemon.process.kill('SIGHUP');
       await until(async () => (await daemon.client.config()).call.pids === 300);
       expect(await running.ended).toMatchObject({ code: 3 });
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
+  });
+
+  test('a session has the priority of its tenant, or a lower one; what is asked beyond that is said not to be in force', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'acg-config-'));
+    const file = join(dir, 'a.yaml');
+    try {
+      writeFileSync(file, 'tenants: { prod: { priority: high } }\n');
+      await using daemon = await TestDaemon.start(cgroup2Mount()!, ['--config', file]);
+      const { client } = daemon;
+      expect(await client.createSession({ tenant: 'prod' })).toMatchObject({ priority: 'high', notEnforced: [] });
+      const lower = { tenant: 'prod', priority: 'low' } as const;
+      expect(await client.createSession(lower)).toMatchObject({ priority: 'low', notEnforced: [] });
+      expect(await client.createSession({ tenant: 'dev', priority: 'high' })).toMatchObject({
+        priority: 'normal',
+        notEnforced: ['priority high: tenant dev allows normal (tenants.dev.priority)'],
+      });
     } finally {
       rmSync(dir, { recursive: true });
     }

@@ -14,7 +14,8 @@ export class Protection {
   #memory: Memory | undefined;
 
   /** Brings the kernel up to date; cheap when nothing has changed. */
-  update(memory: Memory | undefined, { sessions, policy }: Engine): void {
+  update(memory: Memory | undefined, engine: Engine): void {
+    const { sessions, policy } = engine;
     const fresh = memory !== this.#memory;
     this.#memory = memory;
     if (!memory) return;
@@ -23,7 +24,7 @@ export class Protection {
       const need: MemoryNeed = {
         most: session.kept.limits.memoryBytes ?? policy.config.session.budget ?? UNBOUNDED,
         running: session.calls.size,
-        priority: session.kept.priority,
+        priority: engine.priorityOf(session),
       };
       const words = JSON.stringify(need);
       if (!fresh && this.#told.get(session) === words) continue;
