@@ -135,6 +135,8 @@ export const Health = z.object({
   cgroupRoot: z.string(),
   shimSocket: z.string(),
   traceDir: z.string(),
+  /** For all sessions together, as last looked at while one ran: the limits above them, less what others use of those. */
+  memoryBytes: z.number(),
   sessions: z.number().int(),
   calls: z.number().int(),
   /** What does not work here, in words. */

@@ -88,7 +88,7 @@ const NodeConfig = z.strictObject({
   memory: z
     .union([z.literal('auto'), size], { error: 'expected auto or a size, as in 64g' })
     .prefault('auto')
-    .describe('memory for all sessions together; auto: what the machine has, less the reserve'),
+    .describe('memory for all sessions together; auto: what the machine has and others do not use, less the reserve'),
   reserve: size.prefault('256m').describe('left to the rest of the machine when memory is auto'),
   headroom: z
     .strictObject({

@@ -46,25 +46,47 @@ test('limits are in the files of who is there, and of nobody who is not under en
   const MiB = 2 ** 20;
   expect(found.first).toMatchObject({ max: 300 * MiB, low: 32 * MiB });
   // the tenant's cgroup went with its last session, and the limits come with the next one
-  expect(found.gone).toBe(true);
+  expect(found.gone).toEqual({ tenant: true, node: { max: 1024 * MiB, high: 'max', low: 0, min: 0 } });
   expect(found.again).toEqual(found.first);
-  expect(found.enforced).toMatchObject({ tenant: { max: 300 * MiB, weight: 400 }, session: { max: 200 * MiB } });
-  expect(found.enforced.call.max).toBeLessThanOrEqual(200 * MiB);
-  const none = { max: 'max', high: 'max', low: 0 };
+  const { node, tenant, session, agent, call } = found.enforced;
+  expect(tenant).toMatchObject({ max: 300 * MiB, weight: 400 });
+  expect(session.max).toBe(200 * MiB);
+  expect(call.max).toBeLessThanOrEqual(200 * MiB);
+  // a floor is worth what all those above it are worth
+  expect(agent.min).toBeGreaterThan(0);
+  for (const [above, below] of [
+    [session, agent],
+    [tenant, session],
+    [node, tenant],
+  ])
+    expect([above.low >= (below.low * 7) / 8, above.min >= (below.min * 7) / 8]).toEqual([true, true]);
+  expect(call.low).toBeGreaterThan(64 * MiB);
+  const none = { max: 'max', high: 'max', low: 0, min: 0 };
   expect(found.observed).toEqual({
+    node: { ...none, max: 1024 * MiB },
     tenant: { ...none, weight: 100 },
     // what was asked for with the session itself
     session: { ...none, max: 200 * MiB },
     agent: none,
     call: none,
   });
-  expect(found.back).toMatchObject({ tenant: { max: 300 * MiB, weight: 25 }, agent: found.enforced.agent });
+  // 80 MiB are in use: a limit of 60 would kill at once, and is written when they are gone
+  expect(found.back).toMatchObject({ tenant: { max: 'max', weight: 25 }, agent: { max: agent.max } });
+  expect(found.back.agent.low).toBeGreaterThan(0);
   expect(found.back.call.max).toBeLessThanOrEqual(200 * MiB);
   expect(found.priority).toBe('low');
+  expect(found.killed).toBe('session');
+  expect(found.late.max).toBe(60 * MiB);
   // what an earlier daemon left is replaced by what is configured now
   expect(found.restarted).toMatchObject({
     tenant: { max: 'max', weight: 400 },
     session: { max: 200 * MiB },
     agent: { high: 'max' },
   });
+  // 600 MiB for the cgroup above us, 100 of them used beside us; then no limit but the machine, and 300 MiB more used on it
+  expect(found.besideOne).toBeGreaterThan(480);
+  expect(found.besideOne).toBeLessThanOrEqual(505);
+  expect(found.unlimited).toBeGreaterThan(700);
+  expect(found.unlimited - found.besideMore).toBeGreaterThan(250);
+  expect(found.unlimited - found.besideMore).toBeLessThan(400);
 }, 330_000);

@@ -55,7 +55,7 @@ Examples:
 
   config
     .command('reload')
-    .description('Have the running daemon read its configuration again; running calls are not touched.')
+    .description('Have the running daemon read its configuration again; what runs goes on, under the new one.')
     .option('--run-dir <dir>', "the daemon's folder")
     .option('--json', 'print the configuration it has now')
     .addHelpText(

@@ -2,10 +2,11 @@ import { mkdirSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import type { Logger } from 'pino';
 import type { Config, Health, Tier } from '../../model/index.ts';
-import { type Cgroup, openRoot } from '../cgroup/index.ts';
+import { openRoot } from '../cgroup/index.ts';
 import type { DaemonPaths } from '../client/index.ts';
 import { adoptTree } from './adopt.ts';
 import { buildApi, listen } from './api.ts';
+import { capacityNow } from './capacity.ts';
 import { Engine } from './engine.ts';
 import { KernelTier } from './kernel-tier/tier.ts';
 import { holdAlone } from './lock.ts';
@@ -39,8 +40,12 @@ export interface Daemon {
  * Throws ACG_DAEMON_RUNNING, ACG_NO_CGROUP2, ACG_CGROUP_BUSY, CgroupFileError; then nothing of it is left running.
  */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
-  const { paths, log, version } = options;
-  const config = options.configure();
+  const { paths, log, version, nodeMemoryBytes } = options;
+  const configure = () => {
+    const config = options.configure();
+    return nodeMemoryBytes === undefined ? config : { ...config, node: { ...config.node, memory: nodeMemoryBytes } };
+  };
+  const config = configure();
   const start = Date.now();
   await using cleanup = new AsyncDisposableStack();
   mkdirSync(paths.runDir, { recursive: true, mode: 0o755 });
@@ -54,19 +59,18 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 
   const report = (error: unknown, doing: string) => log.error({ err: error }, `could not ${doing}`);
   const notes = root.missing.map(({ controller, why }) => `no ${controller} controller: ${why}`);
-  const limit = options.nodeMemoryBytes ?? config.node.memory;
-  if (limit !== 'auto') {
-    const written = await root.cgroup.writeSlowly('memory.max', limit);
+  if (config.node.memory !== 'auto') {
+    const written = await root.cgroup.writeSlowly('memory.max', config.node.memory);
     if (!written.enforced) notes.push(`${written.file}: ${written.why}`);
   }
   const node = {
     kernel: release(),
     cpus: cpus().length,
-    memoryBytes: options.nodeMemoryBytes ?? totalmem(),
+    memoryBytes: nodeMemoryBytes ?? totalmem(),
     tier: 'cgroup' as Tier,
   };
   const traces = new TraceStore(paths.traceDir, node, report);
-  const engine = new Engine(root, traces, config, capacityOf(root.cgroup, config), report, (explanation) =>
+  const engine = new Engine(root, traces, config, capacityNow(root, config), report, (explanation) =>
     log.info(explanation, explanation.text),
   );
   const sampler = new Sampler(engine, traces, report, () => kernel.samples);
@@ -109,6 +113,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     cgroupRoot: root.cgroup.path,
     shimSocket: paths.shimSocket,
     traceDir: paths.traceDir,
+    memoryBytes: engine.policy.state.capacity,
     sessions: engine.sessions.size,
     calls: [...engine.sessions.values()].reduce((sum, session) => sum + session.calls.size, 0),
     notes: [...notes, ...kernel.notes()],
@@ -116,7 +121,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const shims = await serveShims(paths.shimSocket, engine, report);
   cleanup.defer(() => void shims.close());
   const reconfigure = () => {
-    const again = options.configure();
+    const again = configure();
     engine.policy.send({ type: 'config', config: again });
     void kernel.apply(again);
     return again;
@@ -145,11 +150,4 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   );
   const running = cleanup.move();
   return { health, reconfigure, close: () => running.disposeAsync() };
-}
-
-/** What all sessions together may use, bytes: the limit of the tree's root, or what the machine has less the reserve. */
-function capacityOf(root: Cgroup, config: Config): number {
-  const limit = root.read('memory.max');
-  const machine = Math.max(totalmem() - config.node.reserve, totalmem() / 2);
-  return typeof limit === 'number' ? Math.min(limit, machine) : machine;
 }

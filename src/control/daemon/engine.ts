@@ -309,6 +309,8 @@ export class Engine {
 
   #cgroupOf(target: Target): Cgroup | undefined {
     switch (target.kind) {
+      case 'node':
+        return this.root.cgroup;
       case 'tenant':
         return this.root.cgroup.child(tenantName(target.tenant));
       case 'session':

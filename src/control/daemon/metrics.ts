@@ -20,6 +20,10 @@ export function metricsOf(engine: Engine, kernel: KernelTier, health: () => Heal
   const calls = gauge('calls', 'Tool calls with a cgroup, by state', ['state']);
   const ended = counter('calls_ended', 'Tool calls that ended, by who ended them', ['by']);
   const memory = gauge('memory_bytes', 'Memory charged to the whole tree');
+  const capacity = gauge(
+    'capacity_bytes',
+    'Memory for all sessions together: the limits above them, less what others use',
+  );
   const programs = gauge('bpf_program', '1: the program is in the kernel', ['program']);
   const lost = counter('events_lost', 'Events that found the ring buffer full', ['type']);
   const inCharge = gauge('scheduler_in_charge', '1: our sched_ext scheduler is in charge');
@@ -40,6 +44,7 @@ export function metricsOf(engine: Engine, kernel: KernelTier, health: () => Heal
     for (const [by, count] of engine.calls.endings) ended.inc({ by }, count);
     const current = engine.root.cgroup.read('memory.current');
     if (current !== undefined) memory.set(current);
+    capacity.set(now.memoryBytes);
     for (const { program, on } of now.kernel.programs) programs.set({ program }, on ? 1 : 0);
     for (const [type, count] of Object.entries(now.kernel.lost)) lost.inc({ type }, count);
     inCharge.set(now.kernel.scheduler.inCharge ? 1 : 0);

@@ -50,6 +50,8 @@ export class PolicyDriver {
   #timer: NodeJS.Timeout | undefined;
   /** Reclaims under way, by path. */
   readonly #reclaims = new Map<string, Promise<unknown>>();
+  /** Hard ceilings of tenants, sessions and agents that use more than that: written once they do not, by path. Of calls the policy asks again. */
+  readonly #late = new Map<string, Extract<Action, { type: 'bands' }>>();
   /** Budgets in the kernel's governor, where one is in charge: then they take the place of memory.high for calls. */
   readonly growth: Growth;
   /** Since when the guard has stopped growth without a break; and until when it is off after the longest such time. */
@@ -127,9 +129,9 @@ export class PolicyDriver {
     this.#guard();
   }
 
-  /** Writes a target's budget, if it has changed. The agent has none: it is never held. */
+  /** Writes a target's budget, if it has changed. The agent has none: it is never held; the node has its guard. */
   #budget(target: Target): void {
-    if (target.kind === 'agent') return;
+    if (target.kind === 'agent' || target.kind === 'node') return;
     this.#try('budget', () => {
       const cgroup = this.#hands.cgroupOf(target);
       if (!cgroup) return;
@@ -186,6 +188,8 @@ export class PolicyDriver {
     this.#state = state;
     for (const explanation of explanations) this.#hands.explain(this.#measured(explanation));
     for (const action of actions) this.#try(action.type, () => this.#carryOut(action));
+    if (event.type === 'samples')
+      for (const action of [...this.#late.values()]) this.#try(action.type, () => this.#carryOut(action));
     if (event.type === 'call-end') {
       this.growth.forget(`call ${event.call}`);
       this.#throttledByFiles.delete(event.call);
@@ -271,7 +275,11 @@ export class PolicyDriver {
     if (action.min !== undefined) cgroup.write('memory.min', action.min);
     if (action.low !== undefined) cgroup.write('memory.low', action.low);
     const { max, high } = action;
-    if (max !== undefined && this.#wouldKill(cgroup, max)) return;
+    if (max !== undefined) this.#late.delete(cgroup.path);
+    if (max !== undefined && this.#wouldKill(cgroup, max)) {
+      if (action.target.kind !== 'call') this.#late.set(cgroup.path, action);
+      return;
+    }
     // the soft ceiling first when both come down, last when both go up: it is never above the hard one for long
     if (high !== undefined && !governed) cgroup.write('memory.high', high);
     if (max !== undefined) cgroup.write('memory.max', max);

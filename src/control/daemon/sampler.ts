@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Cgroup } from '../cgroup/index.ts';
 import { isRestless, type Usage } from '../policy/index.ts';
 import type { Call } from './call.ts';
+import { capacityNow } from './capacity.ts';
 import type { Engine } from './engine.ts';
 import { peakResident } from './processes.ts';
 import type { TraceStore } from './trace-store.ts';
@@ -11,6 +12,8 @@ import { type Place, policyUsage, readForPolicy, readUsage, sampleOf } from './u
 const INTERVAL_MS = 100;
 /** How often steady things are: agents, sessions, background calls. */
 const SLOW_MS = 1000;
+/** What others use moves all the time: by less than this part it has not. */
+const MOVED = 1 / 128;
 /** Sessions take turns in it. */
 const TURNS = SLOW_MS / INTERVAL_MS;
 /** A call with more processes than this is looked at in part: reading /proc of each costs about 20 us. */
@@ -119,12 +122,15 @@ export class Sampler {
     });
   }
 
-  /** Free swap, and the node's pressure, of which the kernel works out the mean every 2 s. */
+  /** Free swap, how much there is for all sessions, and the node's pressure, of which the kernel works out the mean every 2 s. */
   #lookAtNode(): void {
     const now = performance.now();
     if (now - this.#node.readAt < SLOW_MS) return;
     this.#node = { readAt: now, swapFree: swapFree() };
     const { root, policy } = this.#engine;
+    const bytes = capacityNow(root, policy.config);
+    const { capacity } = policy.state;
+    if (Math.abs(bytes - capacity) > capacity * MOVED) policy.send({ type: 'capacity', bytes });
     const pressure = root.cgroup.read('memory.pressure');
     if (pressure?.full) policy.send({ type: 'pressure', full: pressure.full.avg10 / 100 });
   }

@@ -3,6 +3,7 @@ import type { Feedback } from '../../model/index.ts';
 
 /** A cgroup of the tree (DESIGN section 3), in our words. */
 export type Target =
+  | { kind: 'node' }
   | { kind: 'tenant'; tenant: string }
   | { kind: 'session'; session: string }
   | { kind: 'agent'; session: string }

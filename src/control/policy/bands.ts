@@ -46,12 +46,15 @@ function lift(d: Draft): void {
     t.applied = write(d, { kind: 'tenant', tenant: t.name }, t.applied, nothingApplied());
 }
 
-/** Protection: agents by their baseline, high-priority calls by what they need, tenants by their guarantee. */
+/**
+ * Protection: agents by their baseline, high-priority calls by what they need, tenants by their guarantee. To the kernel a floor is worth
+ * what all those above it are worth: each of them has the sum, up to the root of the tree.
+ */
 export function protect(d: Draft): void {
   const { state } = d;
   const { session: limits } = state.config;
   lift(d);
-  const lowOfTenant = new Map<string, number>();
+  const ofTenants = new Map<string, { min: number; low: number }>();
   const callLow = new Map<string, number>();
   for (const c of d.present) {
     if (modeOf(d, c) !== 'enforce' || c.rung === 'killed') continue;
@@ -72,13 +75,19 @@ export function protect(d: Draft): void {
       low: ofSession,
       max: sessionBudget(state.config, s) ?? 'max',
     });
-    lowOfTenant.set(s.tenant, (lowOfTenant.get(s.tenant) ?? 0) + ofSession);
+    const sum = ofTenants.get(s.tenant) ?? { min: 0, low: 0 };
+    ofTenants.set(s.tenant, { min: sum.min + s.applied.min, low: sum.low + ofSession });
   }
+  const floor = { min: 0, low: 0 };
   for (const t of Object.values(state.tenants)) {
     if (modeOf(d, t) !== 'enforce') continue;
-    const low = Math.max(t.guarantee, lowOfTenant.get(t.name) ?? 0);
-    t.applied = write(d, { kind: 'tenant', tenant: t.name }, t.applied, { low, max: t.budget ?? 'max' });
+    const { min, low } = ofTenants.get(t.name) ?? { min: 0, low: 0 };
+    const ofTenant = { min, low: Math.max(t.guarantee, low), max: t.budget ?? 'max' } as const;
+    t.applied = write(d, { kind: 'tenant', tenant: t.name }, t.applied, ofTenant);
+    floor.min += t.applied.min;
+    floor.low += t.applied.low;
   }
+  state.applied = write(d, { kind: 'node' }, state.applied, floor);
 }
 
 /** A slow daemon looks again, and answers a breach, within so long. Milliseconds. */

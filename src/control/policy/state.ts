@@ -113,6 +113,8 @@ export interface State {
   tenants: Record<string, Tenant>;
   sessions: Record<string, Session>;
   calls: Record<string, Call>;
+  /** In force at the root of the tree. */
+  applied: Applied;
   nextNumber: number;
   /** By scope (node, tenant or session): since when a call there cannot get the memory it wants. */
   starvedSince: Record<string, number>;
@@ -142,6 +144,7 @@ export function initialState(config: Config, capacity: number): State {
     tenants: table(),
     sessions: table(),
     calls: table(),
+    applied: nothingApplied(),
     nextNumber: 1,
     starvedSince: table(),
     calmSince: table(),
