@@ -33,7 +33,10 @@ import { Turns } from './turns.ts';
 import { measured } from './usage.ts';
 
 /** The answer to a shim's question. */
-export type Opening = { verdict: 'plain' } | { verdict: 'contained'; session: Session; call: Call };
+export type Opening =
+  | { verdict: 'plain' }
+  | { verdict: 'refused'; text: string }
+  | { verdict: 'contained'; session: Session; call: Call };
 
 type Report = (error: unknown, doing: string) => void;
 
@@ -156,7 +159,7 @@ export class Engine {
     this.#owners.get(session.id)?.close();
     this.#owners.delete(session.id);
     this.calls.waiting.refuseAll(session);
-    for (const call of session.calls.values()) call.killedBy ??= 'session';
+    for (const call of session.calls.values()) this.calls.noteKill(call, 'session');
     session.spare.drop();
     session.cgroup.kill();
     await session.cgroup.waitEmpty();

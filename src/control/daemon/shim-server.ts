@@ -4,7 +4,7 @@ import { AcgError, asAcgError } from '../../model/index.ts';
 import { type DaemonMessage, encode, FrameReader, type ShimMessage } from '../intercept/index.ts';
 import { peer, sendWithFd } from '../native/index.ts';
 import type { Call } from './call.ts';
-import type { Engine } from './engine.ts';
+import type { Engine, Opening } from './engine.ts';
 import type { Session } from './session.ts';
 
 /** A client that has not said a whole first message by then is dropped: shims speak at once. */
@@ -28,6 +28,15 @@ export async function serveShims(
   });
   await chmod(path, 0o666);
   return server;
+}
+
+/** What the policy has turned away is not to run at all; whatever else went wrong is for the shim's own configuration to decide. */
+function refusal(error: unknown): Opening {
+  if (!(error instanceof AcgError && error.code === 'ACG_LIMIT')) throw error;
+  return {
+    verdict: 'refused',
+    text: `[agentcgroup] This command was not started: ${error.detail}. Try again when others have ended.`,
+  };
 }
 
 /** One shim: OPEN or RESUME, then STARTED, then ENDED; whatever else it says ends the conversation. */
@@ -76,8 +85,13 @@ class Connection {
   #refuse(error: unknown): void {
     const { code, message } = asAcgError(error);
     if (code === 'ACG_INTERNAL' || code === 'ACG_CGROUP_FILE') this.#report(error, `serve shim ${this.#pid}`);
-    if (this.#socket.writable) this.#socket.end(encode({ type: 'error', code, text: message }));
-    // nothing more is read: what follows a broken message has no meaning
+    this.#hangUp({ type: 'error', code, text: message });
+  }
+
+  /** The last word. */
+  #hangUp(message: DaemonMessage): void {
+    if (this.#socket.writable) this.#socket.end(encode(message));
+    // nothing more is read: it would have no meaning
     this.#socket.removeAllListeners('data').resume();
     clearTimeout(this.#deadline);
     this.#deadline = setTimeout(() => this.#socket.destroy(), FIRST_MESSAGE_MS);
@@ -102,12 +116,15 @@ class Connection {
     clearTimeout(this.#deadline);
     // a shim that hears nothing takes the daemon for dead; one that is told to wait, waits
     const late = setTimeout(() => this.#send({ type: 'queued' }), LATE_MS);
-    const opening = await this.#engine.open(this.#pid, message, asking.signal).finally(() => {
-      clearTimeout(late);
-      this.#asking = undefined;
-    });
-    if (opening.verdict === 'plain') {
-      this.#send({ type: 'opened', verdict: 'plain', call: 'none' });
+    const opening = await this.#engine
+      .open(this.#pid, message, asking.signal)
+      .catch(refusal)
+      .finally(() => {
+        clearTimeout(late);
+        this.#asking = undefined;
+      });
+    if (opening.verdict !== 'contained') {
+      this.#hangUp({ type: 'opened', call: 'none', ...opening });
       return;
     }
     const { session, call } = opening;
@@ -133,6 +150,7 @@ class Connection {
   #attach(session: Session, call: Call): void {
     this.#held = { session, call };
     call.attached = true;
+    call.awaited = false;
     clearTimeout(this.#deadline);
   }
 
