@@ -93,8 +93,12 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   if (adoption.sessions || adoption.removed.length) log.info(adoption, 'took over what an earlier daemon left');
 
   const tidy = () => {
-    const gone = deleteOldTraces(paths.traceDir, engine.policy.config.record.keepDays);
-    if (gone.length > 0) log.info({ files: gone }, 'deleted old traces');
+    try {
+      const gone = deleteOldTraces(paths.traceDir, engine.policy.config.record.keepDays);
+      if (gone.length > 0) log.info({ files: gone }, 'deleted old traces');
+    } catch (error) {
+      report(error, 'delete old traces');
+    }
   };
   tidy();
   const daily = setInterval(tidy, 86_400_000).unref();

@@ -89,7 +89,10 @@ export function deleteOldTraces(directory: string, keepDays: number, now = Date.
   if (!existsSync(directory)) return [];
   const old = readdirSync(directory)
     .filter((name) => name.endsWith('.ndjson'))
-    .filter((name) => now - statSync(join(directory, name)).mtimeMs > keepDays * 86_400_000);
+    .filter((name) => {
+      const modified = statSync(join(directory, name), { throwIfNoEntry: false })?.mtimeMs;
+      return modified !== undefined && now - modified > keepDays * 86_400_000;
+    });
   for (const name of old) rmSync(join(directory, name), { force: true });
   return old;
 }
