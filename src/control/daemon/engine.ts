@@ -117,7 +117,10 @@ export class Engine {
   #checkRoom(tenant: string): void {
     const { tenants } = this.policy.config;
     const most = Object.hasOwn(tenants, tenant) ? tenants[tenant]!.maxSessions : 1000;
-    const running = [...this.sessions.values()].filter((session) => session.kept.tenant === tenant).length;
+    // in the tree, where those are too that are being made
+    const place = tenantName(tenant);
+    const cgroups = this.root.cgroup.child(place).children();
+    const running = cgroups.filter(({ name }) => parsePlace(`${place}/${name}`)?.kind === 'session').length;
     if (running >= most) throw new AcgError('ACG_LIMIT', `tenant ${tenant} has ${running} sessions`);
   }
 
@@ -148,7 +151,8 @@ export class Engine {
     if (!session) throw new AcgError('ACG_NO_SESSION', id);
     let ending = this.#endings.get(id);
     if (!ending) {
-      ending = this.#end(session, result);
+      // one that failed can be asked for again
+      ending = this.#end(session, result).finally(() => this.#endings.delete(id));
       this.#endings.set(id, ending);
     }
     return ending;
@@ -171,7 +175,6 @@ export class Engine {
     session.end = Date.now();
     this.sessions.delete(session.id);
     this.#agents.delete(session.agent.path);
-    this.#endings.delete(session.id);
     // the last session of a tenant takes the tenant's cgroup along; a new one may be on its way in
     session.cgroup.parent.tryRemove();
     this.policy.sessionEnded(session.id, session.kept.tenant);
