@@ -117,8 +117,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     calls: [...engine.sessions.values()].reduce((sum, session) => sum + session.calls.size, 0),
     notes: [...notes, ...kernel.notes()],
   });
+  // after those that bring it something to do
+  cleanup.defer(() => engine.release());
   const shims = await serveShims(paths.shimSocket, engine, report);
-  cleanup.defer(() => void shims.close());
+  cleanup.defer(() => shims.close());
   const reconfigure = () => {
     const again = options.configure();
     engine.policy.send({ type: 'config', config: again });
@@ -142,7 +144,6 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   });
   cleanup.defer(() => app.close());
   await listen(app, paths.apiSocket);
-  cleanup.defer(() => engine.release());
   log.info(
     { cgroupRoot: root.cgroup.path, runDir: paths.runDir, traceDir: paths.traceDir, notes, tier: kernel.tier },
     'ready',

@@ -170,6 +170,7 @@ export class Engine {
     for (const call of [...session.calls.values()]) await this.calls.finish(session, call);
     for (const record of session.logged.values()) this.#traces.write(session.id, { ...record, killedBy: 'session' });
     session.agentOomKilled ||= (session.agent.read('memory.events')?.oomKill ?? 0) > 0;
+    await this.#traces.flush(session.id);
     await session.cgroup.remove();
     session.state = 'ended';
     session.end = Date.now();

@@ -1,5 +1,5 @@
 import { chmod, rm } from 'node:fs/promises';
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { AcgError, asAcgError } from '../../model/index.ts';
 import { type DaemonMessage, encode, FrameReader, type ShimMessage } from '../intercept/index.ts';
 import { peer, sendWithFd } from '../native/index.ts';
@@ -13,21 +13,34 @@ const FIRST_MESSAGE_MS = 5_000;
 const LATE_MS = 500;
 const MAX_CONNECTIONS = 4096;
 
-/** Serves shims on a Unix socket until the returned server is closed. Any user may connect: what a process may do depends on the cgroup it is in. */
+/**
+ * Serves shims on a Unix socket until what is returned is closed: then shims are left to the next daemon, which they look for. Any user may
+ * connect: what a process may do depends on the cgroup it is in.
+ */
 export async function serveShims(
   path: string,
   engine: Engine,
   report: (error: unknown, doing: string) => void,
-): Promise<Server> {
+): Promise<{ close(): void }> {
   await rm(path, { force: true });
-  const server = createServer((socket) => new Connection(socket, engine, report));
+  const connections = new Set<Connection>();
+  const server = createServer((socket) => {
+    const connection = new Connection(socket, engine, report);
+    connections.add(connection);
+    socket.once('close', () => connections.delete(connection));
+  });
   server.maxConnections = MAX_CONNECTIONS;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(path, resolve);
   });
   await chmod(path, 0o666);
-  return server;
+  return {
+    close: () => {
+      server.close();
+      for (const connection of connections) connection.leave();
+    },
+  };
 }
 
 /** What the policy has turned away is not to run at all; whatever else went wrong is for the shim's own configuration to decide. */
@@ -54,6 +67,7 @@ class Connection {
   #asked = false;
   /** Set while the shim's question is open; aborted when it hangs up. */
   #asking: AbortController | undefined;
+  #left = false;
 
   constructor(socket: Socket, engine: Engine, report: (error: unknown, doing: string) => void) {
     this.#socket = socket;
@@ -158,8 +172,16 @@ class Connection {
     if (this.#socket.writable) this.#socket.write(encode(message));
   }
 
+  /** The daemon goes; the shim and its call stay. */
+  leave(): void {
+    this.#left = true;
+    clearTimeout(this.#deadline);
+    this.#socket.destroy();
+  }
+
   #lost(): void {
     clearTimeout(this.#deadline);
+    if (this.#left) return;
     this.#asking?.abort();
     const held = this.#held;
     this.#held = undefined;

@@ -13,6 +13,7 @@ export class TraceStore {
   readonly #node: SessionRecord['node'];
   readonly #report: Report;
   readonly #writers = new Map<string, TraceWriter>();
+  #closed = false;
 
   constructor(directory: string, node: SessionRecord['node'], report: Report) {
     this.directory = directory;
@@ -57,8 +58,12 @@ export class TraceStore {
     );
   }
 
-  /** Resolves when everything written so far is in the file, or was refused and reported. */
+  /**
+   * Resolves when everything written so far is in the file, or was refused and reported. Never when all is closed, as nothing can be written
+   * any more: what was to follow is for the next daemon to do.
+   */
   async flush(session: string): Promise<void> {
+    if (this.#closed) await new Promise(() => {});
     await this.#writers.get(session)?.flush();
   }
 
@@ -69,6 +74,7 @@ export class TraceStore {
   }
 
   async closeAll(): Promise<void> {
+    this.#closed = true;
     await Promise.all([...this.#writers.keys()].map((session) => this.close(session)));
   }
 

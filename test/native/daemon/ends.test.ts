@@ -81,6 +81,33 @@ describe.skipIf(cannotRun)(`what is known of an end${cannotRun ? ` (${cannotRun}
     });
   });
 
+  test('a daemon that is stopped waits for nobody, and the next one hears of every end', async () => {
+    await using daemon = await configured('');
+    const session = await daemon.session({ name: 'stopped' });
+    const stopped = session.shell('sleep 1000');
+    await running(session);
+    const go = join(daemon.dir, 'go');
+    const other = session.shell(`while [ ! -e ${go} ]; do sleep 0.05; done; exit 7`);
+    await until(async () => (await session.calls()).length === 2);
+    // a shim that does not report the end keeps who has asked for the kill waiting
+    process.kill(stopped.pid, 'SIGSTOP');
+    const kill = daemon.client.killCall('stopped.1');
+    kill.catch(() => {});
+    await until(async () => (await session.calls()).some(({ killedBy }) => killedBy === 'session'));
+    const begin = performance.now();
+    await daemon.crash('SIGTERM');
+    expect(performance.now() - begin).toBeLessThan(5000);
+    await expect(kill).rejects.toMatchObject({ code: 'ACG_NO_DAEMON' });
+    writeFileSync(go, '');
+    expect(await other.ended).toMatchObject({ code: 7 });
+    await daemon.startProcess();
+    process.kill(stopped.pid, 'SIGCONT');
+    await stopped.ended;
+    await until(async () => (await session.calls()).every(({ state }) => state === 'ended'));
+    expect(await session.calls()).toMatchObject([{ killedBy: 'session', signal: 'SIGKILL' }, { exitCode: 7 }]);
+    expect((await session.calls())[1]!.killedBy).toBeUndefined();
+  });
+
   test('a program that started its command itself is told why the policy killed it', async () => {
     await using daemon = await configured('call: { timeLimit: 500ms }\n');
     await using session = await attach({ runDir: daemon.paths.runDir });
