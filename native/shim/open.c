@@ -92,7 +92,7 @@ static int wait_a_while(struct call *call, long long ms) {
 }
 
 // From a sent question to its answer. QUEUED says that the daemon is there and the answer may take its time.
-static enum answer wait_for_answer(struct call *call, long long deadline, struct acg_reply *reply, int *cancelled_by) {
+static enum answer wait_for_answer(struct call *call, long long *deadline, struct acg_reply *reply, int *cancelled_by) {
   bool queued = false;
   for (;;) {
     switch (daemon_receive(&call->daemon, reply)) {
@@ -102,11 +102,13 @@ static enum answer wait_for_answer(struct call *call, long long deadline, struct
         queued = true;
         continue;
       case HUNG_UP:
+        // However long it let us wait, it was there: should it be restarted, the next one has its time to come.
+        if (queued) *deadline = now_ms() + call->place.wait_ms;
         return NO_DAEMON;
       case INCOMPLETE:
         break;
     }
-    const long long left = queued ? INT_MAX : deadline - now_ms();
+    const long long left = queued ? INT_MAX : *deadline - now_ms();
     if (left <= 0) return NO_DAEMON;
     if ((*cancelled_by = wait_a_while(call, left))) return CANCELLED;
   }
@@ -123,10 +125,10 @@ enum connected call_ask(struct call *call, int argc, char *const argv[], char *c
 }
 
 enum answer call_await(struct call *call, enum connected asked, struct acg_reply *reply, int *cancelled_by) {
-  const long long deadline = now_ms() + call->place.wait_ms;
+  long long deadline = now_ms() + call->place.wait_ms;
   while (asked != NEVER) {
     if (asked == CONNECTED) {
-      const enum answer answer = wait_for_answer(call, deadline, reply, cancelled_by);
+      const enum answer answer = wait_for_answer(call, &deadline, reply, cancelled_by);
       if (answer != NO_DAEMON) return answer;
     }
     // A daemon that is being restarted: it may come back in time.

@@ -60,7 +60,10 @@ export const CallRequest = z.object({
   agentCallId: AgentId.optional(),
   agentSessionId: AgentId.optional(),
   via: z.enum(['sdk', 'mcp']).default('sdk'),
-  /** false: a record only, of work that happens inside another call (a request to an MCP server). */
+  /**
+   * A call with a cgroup of its own, which ends with the process that has opened it at the latest. false: a record only, of work
+   * that happens inside another call (a request to an MCP server).
+   */
   contained: z.boolean().default(true),
 });
 export type CallRequest = z.input<typeof CallRequest>;

@@ -89,12 +89,18 @@ export function start(cgroupFd: number, file: string, args: readonly string[], o
   // a command that does not read its input closes it: that is its business
   input?.on('error', () => {}).end(options.input ?? '');
   const kept = output.map((stream) => keep(stream, options.maxBuffer ?? 10 * 2 ** 20));
+  // its descriptor is another's then
+  let ended = false;
   return {
     pid: child.pid,
     stdout: output[0] ?? null,
     stderr: output[1] ?? null,
-    left: waitFor(child, streams, kept),
-    kill: (signal) => pidfdSendSignal(child.pidfd, signal),
+    left: waitFor(child, streams, kept, () => {
+      ended = true;
+    }),
+    kill: (signal) => {
+      if (!ended) pidfdSendSignal(child.pidfd, signal);
+    },
   };
 }
 
@@ -116,13 +122,21 @@ function keep(stream: Readable | undefined, most: number): Kept {
   return kept;
 }
 
-async function waitFor(child: ReturnType<typeof spawn>, streams: Readable[], kept: Kept[]): Promise<Left> {
+async function waitFor(
+  child: ReturnType<typeof spawn>,
+  streams: Readable[],
+  kept: Kept[],
+  ended: () => void,
+): Promise<Left> {
   const status = await new Promise<ExitStatus>((resolve) => {
     // null: someone else has reaped our child, and its status with it
     const unknown = { code: null, signal: null, userUsec: 0, systemUsec: 0, maxRssKib: 0 };
-    watchExit(child, (ended) => resolve(ended ?? unknown));
+    watchExit(child, (exit) => {
+      ended();
+      closeSync(child.pidfd);
+      resolve(exit ?? unknown);
+    });
   });
-  closeSync(child.pidfd);
   const late = AbortSignal.timeout(DRAIN_MS);
   await Promise.allSettled(streams.map((stream) => finished(stream, { writable: false, signal: late })));
   for (const stream of streams) stream.destroy();

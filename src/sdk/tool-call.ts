@@ -1,7 +1,8 @@
 import { closeSync, openSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DaemonClient } from '../control/client/index.ts';
-import { setXattr, signalNumber } from '../control/native/index.ts';
+import { setXattr, signalNumber, writeSmall } from '../control/native/index.ts';
 import { AcgError, type CallRequest, type CallStatus, EXIT_XATTR, type Feedback } from '../model/index.ts';
 import { type Left, type SpawnOptions, type Subprocess, start } from './subprocess.ts';
 
@@ -74,7 +75,7 @@ export class ToolCall implements AsyncDisposable {
     }
     this.#spawned = true;
     const { pid, stdout, stderr, left, kill } = started;
-    return Object.assign(this.#toEnd(left, options), {
+    return Object.assign(this.#toEnd(left, kill, options), {
       pid,
       stdout,
       stderr,
@@ -96,12 +97,16 @@ export class ToolCall implements AsyncDisposable {
     if (!this.#result || this.#result.background) await this.kill();
   }
 
-  async #toEnd(left: Promise<Left>, { timeoutMs, signal }: SpawnOptions): Promise<ToolResult> {
+  async #toEnd(
+    left: Promise<Left>,
+    kill: (signal: NodeJS.Signals) => void,
+    { timeoutMs, signal }: SpawnOptions,
+  ): Promise<ToolResult> {
     const why = { timedOut: false, isCanceled: false };
     const stop = (reason: keyof typeof why) => {
       why[reason] = true;
-      // the result comes with the end of the command, by whatever means
-      this.kill().catch(() => {});
+      // the result comes with the end of the command, by whatever means; without a daemon this side ends it
+      this.kill().catch(() => this.#killAlone(kill));
     };
     const timer = timeoutMs === undefined ? undefined : setTimeout(() => stop('timedOut'), timeoutMs);
     const abort = () => stop('isCanceled');
@@ -115,6 +120,15 @@ export class ToolCall implements AsyncDisposable {
     } finally {
       clearTimeout(timer);
       signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  /** All of the call as the daemon would, or at least the command, where the cgroup is another user's. */
+  #killAlone(killCommand: (signal: NodeJS.Signals) => void): void {
+    try {
+      writeSmall(join(this.cgroup, 'cgroup.kill'), '1');
+    } catch {
+      killCommand('SIGKILL');
     }
   }
 

@@ -63,8 +63,10 @@ export class TraceWriter {
     try {
       await mkdir(dirname(path), { recursive: true, mode: 0o700 });
       file = await open(path, 'a+', 0o600);
-      if (await endsTorn(file)) await file.write('\n');
-      return new TraceWriter(path, file, options);
+      const writer = new TraceWriter(path, file, options);
+      // with the first batch: on a disk that is still full it can wait
+      if (await endsTorn(file)) writer.rest = Buffer.from('\n');
+      return writer;
     } catch (cause) {
       await file?.close();
       throw new AcgError('ACG_TRACE_WRITE', `${path}: ${(cause as Error).message}`, { cause });

@@ -91,6 +91,31 @@ describe.skipIf(cannotRun)(`the SDK${cannotRun ? ` (${cannotRun})` : ''}`, () =>
     expect(await running).toMatchObject({ timedOut: false, isCanceled: true, signal: 'SIGKILL' });
   });
 
+  test('the time limit holds without a daemon', async () => {
+    await using session = await attach(options());
+    const call = await session.toolCall();
+    const child = call.spawn('sh', ['-c', 'sleep 1000 & echo $!; wait'], { timeoutMs: 500 });
+    const [line] = await once(child.stdout!, 'data');
+    await daemon.crash();
+    try {
+      expect(await child).toMatchObject({ timedOut: true, signal: 'SIGKILL' });
+      expect(isAlive(Number(line))).toBe(false);
+    } finally {
+      await daemon.startProcess();
+    }
+  });
+
+  test('a command that has ended is not signalled any more, nor whoever has its descriptor now', async () => {
+    await using session = await attach(options());
+    await using first = await session.toolCall();
+    await using second = await session.toolCall();
+    const ended = first.spawn('true');
+    await ended;
+    const child = second.spawn('sleep', ['0.3']);
+    ended.kill('SIGKILL');
+    expect(await child).toMatchObject({ exitCode: 0 });
+  });
+
   test('output comes as it is written, and what is too much of it is dropped', async () => {
     await using session = await attach(options());
     await using call = await session.toolCall();

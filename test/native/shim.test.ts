@@ -315,6 +315,19 @@ print(os.waitpid(child.pid, 0)[1])`;
       expect(session.daemon.calls[0]!.ended!.status).toBe(8 << 8);
     });
 
+    test('while a call waits to be let in: the next one is asked, however long it has waited', async () => {
+      await using session = await Session.start({ waitMs: 500 });
+      session.daemon.answer = () => ({ messages: [{ type: 'queued' }] });
+      const running = session.run(session.shim('bash'), bash('cat /proc/self/cgroup'));
+      await until(() => session.daemon.calls.length === 1);
+      await sleep(700);
+      await session.daemon.die();
+      session.daemon.answer = () => ({});
+      await sleep(200);
+      await session.daemon.listen();
+      expect((await running).stdout).toMatch(/\/tool-2$/m);
+    });
+
     test('without a next one the end is left as a note on the cgroup', async () => {
       await using session = await Session.start();
       const running = session.run(session.shim('bash'), bash('sleep 1; kill -9 $$'));

@@ -18,6 +18,25 @@ function smallDisk(): string | undefined {
   return path;
 }
 
+test('a torn line on a full disk: the trace can be opened, and is gone on with when there is room', async (context) => {
+  const disk = smallDisk();
+  if (disk === undefined) return context.skip('cannot mount a tmpfs here');
+  const ballast = join(disk, 'ballast');
+  const path = join(disk, 'trace.ndjson');
+  // the line fills its page: one byte more needs another one
+  writeFileSync(path, `{"torn":"`.padEnd(4096, 'x'));
+  expect(() => writeFileSync(ballast, Buffer.alloc(512 * 1024))).toThrow('ENOSPC');
+  const w = await TraceWriter.open(path);
+  w.write({ type: 'event', t: 1, kind: 'test' });
+  await w.flush();
+  rmSync(ballast);
+  expect(await w.close()).toMatchObject({ records: 1, dropped: 0 });
+  const bad: unknown[] = [];
+  const good = await collect(readTrace(path, (b) => bad.push(b)));
+  expect(bad).toHaveLength(1);
+  expect(good.map(({ record }) => record)).toMatchObject([{ kind: 'test' }]);
+});
+
 test('a disk that fills up and is cleared again: one report, no torn line, the gap is told', async (context) => {
   const disk = smallDisk();
   if (disk === undefined) return context.skip('cannot mount a tmpfs here');

@@ -16,13 +16,20 @@ export function watchFile(file: string, onChange: () => void): FSWatcher {
   }
 }
 
+/** What cannot be watched is looked at so often. */
+const LOOK_MS = 50;
+
+/** Others use up a machine's watches too (fs.inotify.max_user_watches, max_user_instances). */
+const isOutOfWatches = (error: unknown): boolean =>
+  error instanceof CgroupFileError && (error.errno === 'ENOSPC' || error.errno === 'EMFILE');
+
 /**
  * Resolves with the first defined value of `check`, which is asked once after the watch is armed (so no change is lost)
- * and then after every change of `file`. `check` must be defined for a removed cgroup. Rejects with the signal's reason.
+ * and then after every change of `file`, or every 50 ms where the machine has no more watches. `check` must be defined for a removed cgroup. Rejects with the signal's reason.
  */
 export function until<T>(file: string, check: () => T | undefined, signal?: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    let watcher: FSWatcher | undefined;
+    let watcher: { close(): void } | undefined;
     const settle = (outcome: () => void) => {
       watcher?.close();
       signal?.removeEventListener('abort', onAbort);
@@ -39,12 +46,16 @@ export function until<T>(file: string, check: () => T | undefined, signal?: Abor
     };
     if (signal?.aborted) return onAbort();
     try {
-      watcher = watchFile(file, look);
+      const watch = watchFile(file, look);
+      watch.on('error', (error) => settle(() => reject(new CgroupFileError('watch', file, error))));
+      watcher = watch;
     } catch (error) {
       const value = check();
-      return value === undefined ? reject(error) : resolve(value);
+      if (value !== undefined) return resolve(value);
+      if (!isOutOfWatches(error)) return reject(error);
+      const timer = setInterval(look, LOOK_MS);
+      watcher = { close: () => clearInterval(timer) };
     }
-    watcher.on('error', (error) => settle(() => reject(new CgroupFileError('watch', file, error))));
     signal?.addEventListener('abort', onAbort, { once: true });
     look();
   });

@@ -81,6 +81,7 @@ async function adoptCalls(
       continue;
     }
     const call = new Call(cgroup, kept.data, engine.controllers);
+    call.awaited = kept.data.via === 'shim' && kept.data.shim !== undefined && isAlive(kept.data.shim);
     // where a governor is in charge, a daemon that had none may have left a ceiling of its own
     if (engine.policy.growth.on && engine.controllers.has('memory')) cgroup.write('memory.high', 'max');
     engine.calls.takeCall(session, call);
@@ -99,7 +100,9 @@ async function resumeCall(
   report: (error: unknown) => void,
 ): Promise<void> {
   const exit = /^(\d+) (\d+)$/.exec(getXattr(call.cgroup.path, EXIT_XATTR)?.toString() ?? '');
-  const { shim, via, background, exitCode, signal, end } = call.kept;
+  const { shim, via, background, exitCode, signal, end, killedBy } = call.kept;
+  // noted before it was done: what an earlier daemon has begun is brought to its end, and told as any other
+  if (killedBy) call.cgroup.kill();
   // a shim that is there has not been answered: it reports once more, and is told what there is to tell
   if (background || (exitCode !== undefined && !(via === 'shim' && shim && isAlive(shim)))) {
     call.shellEnded(exitCode ?? null, signal ?? null, end);
@@ -117,9 +120,12 @@ async function resumeCall(
   }
   if (!shim || !isAlive(shim)) return engine.calls.shimLost(session, call);
   // it reconnects and reports the end; when it is gone without that, it may still have left a note
-  onGone(shim, () => {
-    if (!call.attached && call.state === 'running') resumeCall(engine, session, call, report).catch(report);
+  const gone = onGone(shim, () => {
+    if (call.attached || call.state !== 'running') return;
+    call.awaited = false;
+    resumeCall(engine, session, call, report).catch(report);
   });
+  call.watchAlso(gone);
 }
 
 function readJson(cgroup: Cgroup, name: string): unknown {

@@ -51,7 +51,13 @@ const schemaController = {
 
 /** The HTTP API, documented at /v1/openapi.json. Not listening yet: see `listen`. */
 export function buildApi(sources: ApiSources): FastifyInstance {
-  const app = fastify({ loggerInstance: sources.log, bodyLimit: 4 * 2 ** 20, schemaController });
+  const app = fastify({
+    loggerInstance: sources.log,
+    bodyLimit: 4 * 2 ** 20,
+    schemaController,
+    // what waits for the end of a call may wait for long: a daemon that goes does not
+    forceCloseConnections: true,
+  });
   app.setErrorHandler((error, request, reply) => {
     const e = toAcgError(error);
     if (e.status >= 500) request.log.error({ err: error }, `${request.method} ${request.url}`);

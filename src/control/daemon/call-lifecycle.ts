@@ -1,8 +1,8 @@
-import { type CallRecord, type Feedback, redactCommand } from '../../model/index.ts';
+import { type AcgError, asAcgError, type CallRecord, type Feedback, redactCommand } from '../../model/index.ts';
 import { CgroupFileError } from '../cgroup/index.ts';
 import type { Ended } from '../intercept/index.ts';
 import { commandClass, hintOf, hintRecord, type KillReason } from '../policy/index.ts';
-import { Call, type Controllers, createCallCgroup } from './call.ts';
+import { askedFor, Call, type Controllers, createCallCgroup } from './call.ts';
 import type { KeptCall } from './kept.ts';
 import type { PolicyDriver } from './policy-driver.ts';
 import { decodeWaitStatus, onGone } from './processes.ts';
@@ -16,6 +16,12 @@ import { feedbackOn, tellLater, wordsTo } from './words.ts';
 const BREACH_EVERY_MS = 20;
 /** Killed processes are given so long to be gone before what is left of a call counts as running in the background. */
 const DYING_MS = 5000;
+/** Of a call that was given a number and no more. */
+const NOTHING_RAN = 'nothing of it ran under control';
+
+type KilledBy = NonNullable<CallRecord['killedBy']>;
+type Explanations = NonNullable<CallRecord['explanations']>;
+
 /** What is known of a call before it begins, whichever way it came. */
 export interface Beginning {
   tool: string;
@@ -85,13 +91,36 @@ export class CallLifecycle {
       hint,
       class: commandClass(command),
     } as const;
-    const call = await this.waiting.ask(session, request, (waitedMs) => this.start(session, kept, waitedMs), signal);
+    const explanations: Explanations = [];
+    const make = (waitedMs: number) => this.start(session, kept, waitedMs);
+    const call = await this.waiting.ask(session, request, explanations, make, signal).catch((error: unknown) => {
+      this.#neverBegan(session, kept, explanations, asAcgError(error));
+      throw error;
+    });
     // off the way of the answer: the first breach is not due for a while, and the next call neither
     setImmediate(() => {
       this.watch(session, call);
       this.prepare(session);
     });
     return call;
+  }
+
+  /** A call that was not let in, or given up before it was, leaves a record all the same: its number is not given again. */
+  #neverBegan(session: Session, kept: KeptCall, before: Explanations, { detail, message }: AcgError): void {
+    const end = Date.now();
+    const durationMs = Math.max(0, end - kept.start);
+    const record = measured<CallRecord>({
+      ...askedFor(kept, session.id, session.kept.tenant),
+      end,
+      durationMs,
+      exitCode: null,
+      signal: null,
+      heldMs: durationMs || undefined,
+      explanations: [...before, { t: end, text: `${NOTHING_RAN}: ${detail || message}` }],
+    });
+    session.done++;
+    session.remember(record);
+    this.#traces.write(session.id, record);
   }
 
   /** Has the cgroup of the session's next call ready. */
@@ -155,7 +184,7 @@ export class CallLifecycle {
    * It leaves no record. False when something has run in it.
    */
   async discard(session: Session, call: Call): Promise<boolean> {
-    if (call.attached || call.cgroup.populated() || (call.cgroup.read('cpu.stat')?.usageUsec ?? 0) > 0) return false;
+    if (call.attached || call.begun()) return false;
     call.state = 'ended';
     call.unwatch();
     session.calls.delete(call.id);
@@ -196,7 +225,15 @@ export class CallLifecycle {
     const ended = () => {
       if (call.state === 'running' && session.state === 'running') this.shellEnded(session, call, null, null);
     };
-    if (call.kept.shim) onGone(call.kept.shim, ended);
+    if (call.kept.shim) call.watchAlso(onGone(call.kept.shim, ended));
+  }
+
+  /** A call that a program has opened for a command of its own ends with the program at the latest. */
+  watchHolder(session: Session, call: Call): void {
+    const gone = () => {
+      if (call.kept.end === undefined) this.shimLost(session, call);
+    };
+    if (call.kept.shim) call.watchAlso(onGone(call.kept.shim, gone));
   }
 
   /**
@@ -212,12 +249,8 @@ export class CallLifecycle {
   /** The command has ended; the same for calls whose end is not told by a shim. Returns what the agent is told. */
   shellEnded(session: Session, call: Call, exitCode: number | null, signal: string | null): Feedback | undefined {
     call.shellEnded(exitCode, signal);
-    try {
-      // nobody reports it twice: a daemon that dies between its answer and the record leaves this to the next one
-      call.keep();
-    } catch (error) {
-      this.#report(error, `note the end of call ${call.id}`);
-    }
+    // nobody reports it twice: a daemon that dies between its answer and the record leaves this to the next one
+    this.#note(call, 'the end');
     call.feedback = feedbackOn(call, this.#policy, exitCode !== 0);
     setImmediate(() => this.settle(session, call).catch((error) => this.#report(error, `finish call ${call.id}`)));
     return call.feedback;
@@ -240,31 +273,58 @@ export class CallLifecycle {
     if (session.state === 'running') await this.finish(session, call);
   }
 
-  /** The shim is gone without a word (agents kill the process group at their own time limit): the call goes with it. */
+  /**
+   * The shim is gone without a word. As a rule agents have killed the process group at their own time limit: the call goes with it.
+   * Or the answer came too late for it: then nobody has killed anything.
+   */
   shimLost(session: Session, call: Call): void {
     if (call.state !== 'running' || session.state !== 'running') return;
-    this.kill(session, call, 'agent');
+    if (call.begun()) {
+      this.kill(session, call, 'agent');
+      return;
+    }
+    call.explanations.push({ t: Date.now(), text: `${NOTHING_RAN}: who asked for it had gone when the answer came` });
+    this.finish(session, call).catch((error) => this.#report(error, `finish call ${call.id}`));
   }
 
   /** Kills a call on somebody's behalf; `finish` follows. Returns at once. */
-  kill(session: Session, call: Call, by: NonNullable<CallRecord['killedBy']>, reason?: KillReason): void {
+  kill(session: Session, call: Call, by: KilledBy, reason?: KillReason): void {
+    this.noteKill(call, by, reason);
+    this.#kill(session, call).catch((error) => this.#report(error, `kill call ${call.id}`));
+  }
+
+  /** To be said before a call is killed: who does it, and why. The first to do it has done it. */
+  noteKill(call: Call, by: KilledBy, reason?: KillReason): void {
     call.killedBy ??= by;
     call.killReason ??= reason;
-    this.#kill(session, call).catch((error) => this.#report(error, `kill call ${call.id}`));
+    call.kept = measured<KeptCall>({ ...call.kept, killedBy: call.killedBy, killReason: call.killReason });
+    this.#note(call, 'the kill');
+  }
+
+  #note(call: Call, what: string): void {
+    try {
+      call.keep();
+    } catch (error) {
+      this.#report(error, `note ${what} of call ${call.id}`);
+    }
   }
 
   async #kill(session: Session, call: Call): Promise<void> {
     call.cgroup.kill();
     await call.cgroup.waitEmpty();
     // a shim that is there reports the end itself, with the exit status
-    if (!call.attached || call.state === 'background') await this.finish(session, call);
+    if (!(call.attached || call.awaited) || call.state === 'background') await this.finish(session, call);
   }
 
   /** Writes the record and removes the cgroup of a call that holds no process any more. Twice is once. */
   async finish(session: Session, call: Call): Promise<void> {
     if (call.state === 'ended') return;
     // a call that ended while no daemon was there, without leaving a note, ended in a way nobody knows
-    if (call.kept.exitCode === undefined) call.shellEnded(null, call.killedBy ? 'SIGKILL' : null);
+    if (call.kept.exitCode === undefined) {
+      call.shellEnded(null, call.killedBy ? 'SIGKILL' : null);
+      // a program that started the command itself finds in the record what to tell its model
+      if (call.kept.via === 'sdk' || call.kept.via === 'mcp') call.feedback = feedbackOn(call, this.#policy, true);
+    }
     this.beforeRecord();
     if (call.state === 'background') tellLater(session, call, this.#policy);
     call.pauses = this.#policy.call(call.id)?.pauses ?? call.pauses;

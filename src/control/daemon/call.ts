@@ -13,9 +13,11 @@ export class Call {
   state: CallStatus['state'] = 'running';
   /** A shim is connected and will report the end. */
   attached = false;
+  /** An earlier daemon's shim that lives and has not spoken up here yet: it will, and report the end. */
+  awaited = false;
   /** The largest process seen by the sampler. */
   peakProcess: { comm: string; rssBytes: number } | undefined;
-  killedBy: CallRecord['killedBy'] | undefined;
+  killedBy: CallRecord['killedBy'];
   /** Why the policy killed it. */
   killReason: KillReason | undefined;
   pauses = { throttledMs: 0, frozenMs: 0 };
@@ -37,6 +39,8 @@ export class Call {
     this.#controllers = controllers;
     this.#fd = fd;
     this.#begin = performance.now() - Math.max(0, Date.now() - kept.start);
+    this.killedBy = kept.killedBy;
+    this.killReason = kept.killReason;
     // an earlier daemon heard of it
     if (kept.end !== undefined) this.#end = { t: kept.end, durationMs: Math.max(0, kept.end - kept.start) };
   }
@@ -54,6 +58,11 @@ export class Call {
 
   get id(): string {
     return this.kept.call;
+  }
+
+  /** Does anything run in it, or has run? */
+  begun(): boolean {
+    return this.cgroup.populated() || (this.cgroup.read('cpu.stat')?.usageUsec ?? 0) > 0;
   }
 
   /** Notes `kept` where the next daemon will find it. */
@@ -82,6 +91,12 @@ export class Call {
     if (this.#controllers.has('pids')) this.#watches.push(this.cgroup.watch('pids.events', onPids));
   }
 
+  /** This one too is closed with the call. */
+  watchAlso(watch: { close(): void }): void {
+    if (this.state === 'ended') watch.close();
+    else this.#watches.push(watch);
+  }
+
   unwatch(): void {
     for (const watch of this.#watches.splice(0)) watch.close();
   }
@@ -101,17 +116,7 @@ export class Call {
     const { kept } = this;
     return {
       ...measured<CallRecord>({
-        type: 'call',
-        call: kept.call,
-        session,
-        tenant,
-        tool: kept.tool,
-        command: kept.command,
-        cwd: kept.cwd,
-        agentCallId: kept.agentCallId,
-        agentSessionId: kept.agentSessionId,
-        via: kept.via,
-        start: kept.start,
+        ...askedFor(kept, session, tenant),
         end: this.#end?.t,
         durationMs: this.#end?.durationMs,
         exitCode: this.#end && (kept.exitCode ?? null),
@@ -121,8 +126,6 @@ export class Call {
         peakProcess: this.peakProcess,
         killedBy: this.killedBy,
         feedback: this.feedback,
-        hint: kept.hint,
-        hintErrors: kept.hintErrors,
         heldMs: kept.heldMs,
         throttledMs: this.pauses.throttledMs || undefined,
         frozenMs: this.pauses.frozenMs || undefined,
@@ -131,6 +134,13 @@ export class Call {
       ...callUsage(this.cgroup, this.#controllers),
     };
   }
+}
+
+/** What a record says of a call from its beginning. */
+export function askedFor(kept: KeptCall, session: string, tenant: string): CallRecord {
+  const { call, tool, command, cwd, agentCallId, agentSessionId, via, start, hint, hintErrors } = kept;
+  const asked = { tool, command, cwd, agentCallId, agentSessionId, via, start, hint, hintErrors };
+  return measured<CallRecord>({ type: 'call', call, session, tenant, ...asked });
 }
 
 /** Controllers that calls have here: what needs another one is neither set nor read, which is known once and for all calls. */

@@ -43,7 +43,7 @@ export class CallsByData {
 
   /**
    * Opens a call for a program that will start its command itself and tell the end by `end`. `holderPid`: when that
-   * process is gone without a word after a daemon's restart, the call goes with it. Throws ACG_NO_SESSION, ACG_LIMIT, CgroupFileError.
+   * process is gone without a word, the call goes with it. Throws ACG_NO_SESSION, ACG_LIMIT, CgroupFileError.
    */
   async open(
     sessionId: string,
@@ -56,10 +56,9 @@ export class CallsByData {
     if (!request.contained) return this.#log(session, request);
     const { command = request.tool, hint: environmentHint, ...rest } = request;
     const holder = identify(holderPid);
-    return this.#statuses.status(
-      session,
-      await this.#calls.begin(session, { ...rest, command, environmentHint, holder }, signal),
-    );
+    const call = await this.#calls.begin(session, { ...rest, command, environmentHint, holder }, signal);
+    this.#calls.watchHolder(session, call);
+    return this.#statuses.status(session, call);
   }
 
   /** A record of work inside the session that gets no cgroup of its own. */

@@ -97,8 +97,12 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   if (adoption.sessions || adoption.removed.length) log.info(adoption, 'took over what an earlier daemon left');
 
   const tidy = () => {
-    const gone = deleteOldTraces(paths.traceDir, engine.policy.config.record.keepDays);
-    if (gone.length > 0) log.info({ files: gone }, 'deleted old traces');
+    try {
+      const gone = deleteOldTraces(paths.traceDir, engine.policy.config.record.keepDays);
+      if (gone.length > 0) log.info({ files: gone }, 'deleted old traces');
+    } catch (error) {
+      report(error, 'delete old traces');
+    }
   };
   tidy();
   const daily = setInterval(tidy, 86_400_000).unref();
@@ -118,8 +122,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     calls: [...engine.sessions.values()].reduce((sum, session) => sum + session.calls.size, 0),
     notes: [...notes, ...kernel.notes()],
   });
+  // after those that bring it something to do
+  cleanup.defer(() => engine.release());
   const shims = await serveShims(paths.shimSocket, engine, report);
-  cleanup.defer(() => void shims.close());
+  cleanup.defer(() => shims.close());
   const reconfigure = () => {
     const again = configure();
     engine.policy.send({ type: 'config', config: again });
@@ -143,7 +149,6 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   });
   cleanup.defer(() => app.close());
   await listen(app, paths.apiSocket);
-  cleanup.defer(() => engine.release());
   log.info(
     { cgroupRoot: root.cgroup.path, runDir: paths.runDir, traceDir: paths.traceDir, notes, tier: kernel.tier },
     'ready',

@@ -34,7 +34,10 @@ import { Turns } from './turns.ts';
 import { inForceOf, measured } from './usage.ts';
 
 /** The answer to a shim's question. */
-export type Opening = { verdict: 'plain' } | { verdict: 'contained'; session: Session; call: Call };
+export type Opening =
+  | { verdict: 'plain' }
+  | { verdict: 'refused'; text: string }
+  | { verdict: 'contained'; session: Session; call: Call };
 
 type Report = (error: unknown, doing: string) => void;
 
@@ -115,7 +118,10 @@ export class Engine {
   #checkRoom(tenant: string): void {
     const { tenants } = this.policy.config;
     const most = Object.hasOwn(tenants, tenant) ? tenants[tenant]!.maxSessions : 1000;
-    const running = [...this.sessions.values()].filter((session) => session.kept.tenant === tenant).length;
+    // in the tree, where those are too that are being made
+    const place = tenantName(tenant);
+    const cgroups = this.root.cgroup.child(place).children();
+    const running = cgroups.filter(({ name }) => parsePlace(`${place}/${name}`)?.kind === 'session').length;
     if (running >= most) throw new AcgError('ACG_LIMIT', `tenant ${tenant} has ${running} sessions`);
   }
 
@@ -149,7 +155,8 @@ export class Engine {
     if (!session) throw new AcgError('ACG_NO_SESSION', id);
     let ending = this.#endings.get(id);
     if (!ending) {
-      ending = this.#end(session, result);
+      // one that failed can be asked for again
+      ending = this.#end(session, result).finally(() => this.#endings.delete(id));
       this.#endings.set(id, ending);
     }
     return ending;
@@ -160,19 +167,19 @@ export class Engine {
     this.#owners.get(session.id)?.close();
     this.#owners.delete(session.id);
     this.calls.waiting.refuseAll(session);
-    for (const call of session.calls.values()) call.killedBy ??= 'session';
+    for (const call of session.calls.values()) this.calls.noteKill(call, 'session');
     session.spare.drop();
     session.cgroup.kill();
     await session.cgroup.waitEmpty();
     for (const call of [...session.calls.values()]) await this.calls.finish(session, call);
     for (const record of session.logged.values()) this.#traces.write(session.id, { ...record, killedBy: 'session' });
     session.agentOomKilled ||= (session.agent.read('memory.events')?.oomKill ?? 0) > 0;
+    await this.#traces.flush(session.id);
     await session.cgroup.remove();
     session.state = 'ended';
     session.end = Date.now();
     this.sessions.delete(session.id);
     this.#agents.delete(session.agent.path);
-    this.#endings.delete(session.id);
     // the last session of a tenant takes the tenant's cgroup along; a new one may be on its way in
     session.cgroup.parent.tryRemove();
     const priority = this.priorityOf(session);

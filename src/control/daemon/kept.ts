@@ -3,7 +3,7 @@
  * describes. The next daemon reads these, and ended calls from the traces.
  */
 import { z } from 'zod';
-import { Name, Priority } from '../../model/index.ts';
+import { CallRecord, Name, Priority } from '../../model/index.ts';
 
 export const SESSION_XATTR = 'user.agentcgroup.session';
 export const CALL_XATTR = 'user.agentcgroup.call';
@@ -63,5 +63,8 @@ export const KeptCall = z.object({
   exitCode: z.number().int().nullable().optional(),
   signal: z.string().nullable().optional(),
   end: z.number().optional(),
+  /** Who kills it, and why the policy does: noted before the kill, so that the record says so whichever daemon writes it. */
+  killedBy: CallRecord.shape.killedBy,
+  killReason: z.enum(['ceiling', 'pids', 'time']).optional(),
 });
 export type KeptCall = z.infer<typeof KeptCall>;

@@ -1,10 +1,10 @@
 import { chmod, rm } from 'node:fs/promises';
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { AcgError, asAcgError } from '../../model/index.ts';
 import { type DaemonMessage, encode, FrameReader, type ShimMessage } from '../intercept/index.ts';
 import { peer, sendWithFd } from '../native/index.ts';
 import type { Call } from './call.ts';
-import type { Engine } from './engine.ts';
+import type { Engine, Opening } from './engine.ts';
 import type { Session } from './session.ts';
 
 /** A client that has not said a whole first message by then is dropped: shims speak at once. */
@@ -13,21 +13,43 @@ const FIRST_MESSAGE_MS = 5_000;
 const LATE_MS = 500;
 const MAX_CONNECTIONS = 4096;
 
-/** Serves shims on a Unix socket until the returned server is closed. Any user may connect: what a process may do depends on the cgroup it is in. */
+/**
+ * Serves shims on a Unix socket until what is returned is closed: then shims are left to the next daemon, which they look for. Any user may
+ * connect: what a process may do depends on the cgroup it is in.
+ */
 export async function serveShims(
   path: string,
   engine: Engine,
   report: (error: unknown, doing: string) => void,
-): Promise<Server> {
+): Promise<{ close(): void }> {
   await rm(path, { force: true });
-  const server = createServer((socket) => new Connection(socket, engine, report));
+  const connections = new Set<Connection>();
+  const server = createServer((socket) => {
+    const connection = new Connection(socket, engine, report);
+    connections.add(connection);
+    socket.once('close', () => connections.delete(connection));
+  });
   server.maxConnections = MAX_CONNECTIONS;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(path, resolve);
   });
   await chmod(path, 0o666);
-  return server;
+  return {
+    close: () => {
+      server.close();
+      for (const connection of connections) connection.leave();
+    },
+  };
+}
+
+/** What the policy has turned away is not to run at all; whatever else went wrong is for the shim's own configuration to decide. */
+function refusal(error: unknown): Opening {
+  if (!(error instanceof AcgError && error.code === 'ACG_LIMIT')) throw error;
+  return {
+    verdict: 'refused',
+    text: `[agentcgroup] This command was not started: ${error.detail}. Try again when others have ended.`,
+  };
 }
 
 /** One shim: OPEN or RESUME, then STARTED, then ENDED; whatever else it says ends the conversation. */
@@ -45,6 +67,7 @@ class Connection {
   #asked = false;
   /** Set while the shim's question is open; aborted when it hangs up. */
   #asking: AbortController | undefined;
+  #left = false;
 
   constructor(socket: Socket, engine: Engine, report: (error: unknown, doing: string) => void) {
     this.#socket = socket;
@@ -76,8 +99,13 @@ class Connection {
   #refuse(error: unknown): void {
     const { code, message } = asAcgError(error);
     if (code === 'ACG_INTERNAL' || code === 'ACG_CGROUP_FILE') this.#report(error, `serve shim ${this.#pid}`);
-    if (this.#socket.writable) this.#socket.end(encode({ type: 'error', code, text: message }));
-    // nothing more is read: what follows a broken message has no meaning
+    this.#hangUp({ type: 'error', code, text: message });
+  }
+
+  /** The last word. */
+  #hangUp(message: DaemonMessage): void {
+    if (this.#socket.writable) this.#socket.end(encode(message));
+    // nothing more is read: it would have no meaning
     this.#socket.removeAllListeners('data').resume();
     clearTimeout(this.#deadline);
     this.#deadline = setTimeout(() => this.#socket.destroy(), FIRST_MESSAGE_MS);
@@ -102,12 +130,15 @@ class Connection {
     clearTimeout(this.#deadline);
     // a shim that hears nothing takes the daemon for dead; one that is told to wait, waits
     const late = setTimeout(() => this.#send({ type: 'queued' }), LATE_MS);
-    const opening = await this.#engine.open(this.#pid, message, asking.signal).finally(() => {
-      clearTimeout(late);
-      this.#asking = undefined;
-    });
-    if (opening.verdict === 'plain') {
-      this.#send({ type: 'opened', verdict: 'plain', call: 'none' });
+    const opening = await this.#engine
+      .open(this.#pid, message, asking.signal)
+      .catch(refusal)
+      .finally(() => {
+        clearTimeout(late);
+        this.#asking = undefined;
+      });
+    if (opening.verdict !== 'contained') {
+      this.#hangUp({ type: 'opened', call: 'none', ...opening });
       return;
     }
     const { session, call } = opening;
@@ -133,6 +164,7 @@ class Connection {
   #attach(session: Session, call: Call): void {
     this.#held = { session, call };
     call.attached = true;
+    call.awaited = false;
     clearTimeout(this.#deadline);
   }
 
@@ -140,8 +172,16 @@ class Connection {
     if (this.#socket.writable) this.#socket.write(encode(message));
   }
 
+  /** The daemon goes; the shim and its call stay. */
+  leave(): void {
+    this.#left = true;
+    clearTimeout(this.#deadline);
+    this.#socket.destroy();
+  }
+
   #lost(): void {
     clearTimeout(this.#deadline);
+    if (this.#left) return;
     this.#asking?.abort();
     const held = this.#held;
     this.#held = undefined;

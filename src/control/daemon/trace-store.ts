@@ -19,6 +19,7 @@ export class TraceStore {
   readonly #node: SessionRecord['node'];
   readonly #report: Report;
   readonly #writers = new Map<string, TraceWriter>();
+  #closed = false;
 
   constructor(directory: string, node: SessionRecord['node'], report: Report) {
     this.directory = directory;
@@ -64,8 +65,12 @@ export class TraceStore {
     );
   }
 
-  /** Resolves when everything written so far is in the file, or was refused and reported. */
+  /**
+   * Resolves when everything written so far is in the file, or was refused and reported. Never when all is closed, as nothing can be written
+   * any more: what was to follow is for the next daemon to do.
+   */
   async flush(session: string): Promise<void> {
+    if (this.#closed) await new Promise(() => {});
     await this.#writers.get(session)?.flush();
   }
 
@@ -76,6 +81,7 @@ export class TraceStore {
   }
 
   async closeAll(): Promise<void> {
+    this.#closed = true;
     await Promise.all([...this.#writers.keys()].map((session) => this.close(session)));
   }
 
@@ -96,7 +102,10 @@ export function deleteOldTraces(directory: string, keepDays: number, now = Date.
   if (!existsSync(directory)) return [];
   const old = readdirSync(directory)
     .filter((name) => name.endsWith('.ndjson'))
-    .filter((name) => now - statSync(join(directory, name)).mtimeMs > keepDays * 86_400_000);
+    .filter((name) => {
+      const modified = statSync(join(directory, name), { throwIfNoEntry: false })?.mtimeMs;
+      return modified !== undefined && now - modified > keepDays * 86_400_000;
+    });
   for (const name of old) rmSync(join(directory, name), { force: true });
   return old;
 }

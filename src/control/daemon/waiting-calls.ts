@@ -1,13 +1,15 @@
-import { AcgError } from '../../model/index.ts';
+import { AcgError, type CallRecord } from '../../model/index.ts';
 import type { PolicyEvent } from '../policy/index.ts';
 import type { Call } from './call.ts';
 import type { PolicyDriver } from './policy-driver.ts';
 import type { Session } from './session.ts';
 
+type Explanations = NonNullable<CallRecord['explanations']>;
+
 /** A call that has asked to start and has no answer yet. */
 interface Waiting {
   session: Session;
-  explanations: { t: number; text: string }[];
+  explanations: Explanations;
   start(): void;
   refuse(error: AcgError): void;
 }
@@ -45,12 +47,13 @@ export class WaitingCalls {
   }
 
   /**
-   * Asks the policy. `make` makes the call at the moment it is let in, so that what the same step says of it finds its cgroup. An aborted
+   * Asks the policy; what it says of the call until it is let in is added to `explanations`. `make` makes the call at the moment it is let in, so that what the same step says of it finds its cgroup. An aborted
    * `signal` takes the question back. Throws ACG_LIMIT, ACG_NO_SESSION, ACG_NO_CALL, and what `make` throws.
    */
   ask(
     session: Session,
     request: Extract<PolicyEvent, { type: 'call-request' }>,
+    explanations: Explanations,
     make: (waitedMs: number) => Call,
     signal: AbortSignal,
   ): Promise<Call> {
@@ -67,7 +70,6 @@ export class WaitingCalls {
         this.#policy.send({ type: 'call-cancel', call: id });
         reject(new AcgError('ACG_NO_CALL', `${id} was given up while it waited`));
       });
-    const explanations: Waiting['explanations'] = [];
     // an answer in the same step is no wait, however slow the machine
     let inStep = true;
     this.#waiting.set(id, {
@@ -88,7 +90,8 @@ export class WaitingCalls {
     });
     this.#policy.send(request);
     inStep = false;
-    if (this.#waiting.has(id)) signal.addEventListener('abort', takeBack);
+    if (signal.aborted) takeBack();
+    else if (this.#waiting.has(id)) signal.addEventListener('abort', takeBack);
     return promise;
   }
 }

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { Charge } from '../../../src/control/daemon/kernel-tier/charge.ts';
 import type { SchedulerExit } from '../../../src/control/kernel/index.ts';
+import { AcgError } from '../../../src/model/index.ts';
 
 const stalled: SchedulerExit = {
   exitedNs: 1,
@@ -18,14 +19,19 @@ function setUp() {
   const scheduler = {
     out: undefined as SchedulerExit | undefined,
     exit: () => scheduler.out,
+    taken: false,
     rearm: () => {
+      if (scheduler.taken) throw new AcgError('ACG_BPF_LOAD', 'acg_partial: EBUSY');
       scheduler.out = undefined;
     },
   };
   let now = 0;
+  const throwOut = () => {
+    scheduler.out = { ...stalled, exitedNs: now + 1 };
+  };
   /** Thrown out; looked at every 250 ms until it is in charge again. For how long it was not, milliseconds. */
   const through = () => {
-    scheduler.out = stalled;
+    throwOut();
     const from = now;
     do {
       if (charge.watch(scheduler, now)) charge.read(scheduler, now);
@@ -38,7 +44,7 @@ function setUp() {
     charge.watch(scheduler, now);
   };
   charge.read(scheduler, now);
-  return { charge, scheduler, said, through, pass };
+  return { charge, scheduler, said, throwOut, through, pass };
 }
 
 test('thrown out again and again, the scheduler stays out twice as long each time, five minutes at most', () => {
@@ -56,6 +62,22 @@ test('in charge for ten minutes, what was before is forgotten', () => {
   expect(through()).toBe(4000);
   pass(601_000);
   expect(through()).toBe(1000);
+});
+
+test('while another scheduler has the machine it is out once, and no longer than for that', () => {
+  const { charge, scheduler, said, throwOut, through, pass } = setUp();
+  scheduler.taken = true;
+  throwOut();
+  for (let i = 0; i <= 120; i++) pass(250);
+  expect(said).toEqual([1000]);
+  expect(charge.health()).toMatchObject({ inCharge: true, exits: 1 });
+  expect(charge.note()).toMatch(/it cannot be put in charge again yet: .*EBUSY/);
+  scheduler.taken = false;
+  pass(1000);
+  expect(charge.note()).toBeUndefined();
+  expect(scheduler.exit()).toBeUndefined();
+  expect(through()).toBe(2000);
+  expect(charge.health()).toMatchObject({ exits: 2 });
 });
 
 test('while it is out, that is said; taken out on purpose it does not come back', () => {

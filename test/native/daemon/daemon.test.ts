@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -200,6 +200,38 @@ describe.skipIf(cannotRun)(`the daemon${cannotRun ? ` (${cannotRun})` : ''}`, ()
     run.kill('SIGKILL');
     await until(async () => (await daemon.client.sessions()).length === 0);
     await until(() => !isAlive(Number(readFileSync(pidFile, 'utf8'))));
+    expect(daemon.root.children()).toEqual([]);
+  });
+
+  test('a tenant gets no more sessions than it may have, asked for at once or not', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'acg-config-'));
+    const file = join(dir, 'a.yaml');
+    try {
+      writeFileSync(file, 'tenants: { few: { maxSessions: 2 } }\n');
+      await using daemon = await TestDaemon.start(cgroup2Mount()!, ['--config', file]);
+      const asked = await Promise.allSettled([1, 2, 3, 4].map(() => daemon.client.createSession({ tenant: 'few' })));
+      expect(asked.filter(({ status }) => status === 'fulfilled')).toHaveLength(2);
+      await expect(daemon.client.createSession({ tenant: 'few' })).rejects.toMatchObject({ code: 'ACG_LIMIT' });
+      expect(await daemon.client.sessions()).toHaveLength(2);
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
+  });
+
+  test('a session whose cgroups could not be removed is ended when it is told to once more', async (context) => {
+    await using daemon = await TestDaemon.start(cgroup2Mount()!);
+    const session = await daemon.session({ name: 'stuck' });
+    const { spawnSync } = await import('node:child_process');
+    const empty = join(daemon.dir, 'empty');
+    mkdirSync(empty);
+    // a directory that something is mounted on cannot be removed
+    if (spawnSync('mount', ['--bind', empty, session.agent.path]).status !== 0) return context.skip('may not mount');
+    try {
+      await expect(daemon.client.endSession('stuck')).rejects.toMatchObject({ code: 'ACG_CGROUP_FILE' });
+    } finally {
+      spawnSync('umount', [session.agent.path]);
+    }
+    expect(await daemon.client.endSession('stuck')).toMatchObject({ state: 'ended' });
     expect(daemon.root.children()).toEqual([]);
   });
 

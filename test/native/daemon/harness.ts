@@ -68,10 +68,10 @@ export class TestDaemon {
     throw new Error(`the daemon does not come up: ${readFileSync(join(this.dir, 'log'), 'utf8')}`);
   }
 
-  /** kill -9, as a crash would. */
-  async crash(): Promise<void> {
+  /** kill -9, as a crash would; or another signal. */
+  async crash(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> {
     const gone = new Promise((done) => this.process.once('exit', done));
-    this.process.kill('SIGKILL');
+    this.process.kill(signal);
     await gone;
   }
 

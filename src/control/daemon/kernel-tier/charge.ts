@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { KernelHealth } from '../../../model/index.ts';
+import { asAcgError, type KernelHealth } from '../../../model/index.ts';
 import { epochMs, type Scheduler, type SchedulerExit } from '../../kernel/index.ts';
 
 /** After the scheduler was thrown out it is put in charge again, after this long at first, then twice as long each time. */
@@ -18,8 +18,14 @@ export class Charge {
   #since = 0;
   #exits = 0;
   #exit: KernelHealth['scheduler']['exit'];
+  /** When the last exit was, as the kernel noted it: a scheduler that is still out is not out once more. */
+  #exitedNs: number | undefined;
   #backOff = REARM_MS;
+  /** How long was, or is, waited since the last exit. */
+  #wait = 0;
   #rearmAt: number | undefined;
+  /** Why it could not be put in charge again. */
+  #refused: string | undefined;
 
   constructor(log: Pick<Logger, 'info' | 'warn' | 'error'>) {
     this.#log = log;
@@ -37,17 +43,35 @@ export class Charge {
   watch(scheduler: Armed, now = performance.now()): boolean {
     const exit = scheduler.exit();
     if (!exit) {
+      this.#rearmAt = undefined;
       if (this.#is && now - this.#since > SETTLED_MS) this.#backOff = REARM_MS;
       return !this.#is;
     }
-    if (this.#rearmAt === undefined) {
+    if (exit.exitedNs !== this.#exitedNs) {
       this.#out(exit, now);
       return true;
     }
-    if (now < this.#rearmAt) return false;
-    this.#rearmAt = undefined;
-    scheduler.rearm();
-    if (!scheduler.exit()) this.#log.info('the scheduler is in charge again');
+    if (now < (this.#rearmAt ?? now)) return false;
+    return this.#rearm(scheduler, now);
+  }
+
+  #rearm(scheduler: Armed, now: number): boolean {
+    this.#rearmAt = now + this.#wait;
+    try {
+      scheduler.rearm();
+    } catch (error) {
+      // as a rule another scheduler has the machine: ours has done nothing wrong meanwhile, so it waits no longer than before
+      const { message } = asAcgError(error);
+      if (message !== this.#refused)
+        this.#log.warn({ why: message }, 'the scheduler cannot be put in charge again yet');
+      this.#refused = message;
+      return false;
+    }
+    this.#refused = undefined;
+    if (!scheduler.exit()) {
+      this.#rearmAt = undefined;
+      this.#log.info('the scheduler is in charge again');
+    }
     return true;
   }
 
@@ -55,9 +79,12 @@ export class Charge {
     const { exitedNs, error, reason, message } = exit;
     this.#exits++;
     this.#exit = { t: epochMs(exitedNs), error, reason, message };
-    this.#rearmAt = now + this.#backOff;
+    this.#exitedNs = exitedNs;
+    this.#refused = undefined;
+    this.#wait = this.#backOff;
+    this.#rearmAt = now + this.#wait;
     this.#log[error ? 'error' : 'warn'](
-      { reason, message, rearmInMs: this.#backOff },
+      { reason, message, rearmInMs: this.#wait },
       'the scheduler is out: all tasks run under the fair class, growth is throttled by cgroup files',
     );
     this.#backOff = Math.min(this.#backOff * 2, REARM_MAX_MS);
@@ -81,6 +108,7 @@ export class Charge {
   note(): string | undefined {
     if (this.#rearmAt === undefined || !this.#exit) return undefined;
     const { reason, message } = this.#exit;
-    return `the scheduler is out: ${reason}${message && ` (${message})`}`;
+    const why = this.#refused === undefined ? '' : `; it cannot be put in charge again yet: ${this.#refused}`;
+    return `the scheduler is out: ${reason}${message && ` (${message})`}${why}`;
   }
 }
