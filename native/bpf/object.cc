@@ -3,6 +3,7 @@
 
 #include <bpf/btf.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -15,6 +16,29 @@ namespace {
 constexpr size_t kLogBytes = 8 << 20;
 
 const char* typed(const char* name) { return name ? name : ""; }
+
+// The verifier gives up with EAGAIN as soon as its thread has a signal pending. libbpf tries ten times in all, which is no use where
+// signals come faster than a program is verified (a profiler sends one each millisecond), so they wait until this ends. What cannot
+// be blocked (stopping, freezing) comes once in a while, and that is what libbpf's tries are for.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+ private:
+  sigset_t before_;
+};
+
+int load(bpf_object* object) {
+  SignalsBlocked blocked;
+  return bpf_object__load(object);
+}
 
 Napi::Object member_layout(Napi::Env env, const btf* types, const btf_type* type, int index) {
   const btf_member* member = btf_members(type) + index;
@@ -197,7 +221,7 @@ void BpfObject::Load(const Napi::CallbackInfo& info) {
   if (!log_) fail(info.Env(), {"load a BPF object twice", EALREADY});
   log_[0] = '\0';
   take_messages();
-  int error = bpf_object__load(object);
+  int error = load(object);
   std::string log(log_.get(), strnlen(log_.get(), kLogBytes));
   log_.reset();
   if (error) fail(info.Env(), {std::string("load ") + bpf_object__name(object), -error, log, take_messages()});

@@ -19,7 +19,7 @@ import {
 import { missingPrivilege } from './privilege.ts';
 import { LoadedProgram, loadError } from './program.ts';
 import type { Hook, LoadOptions, ProgramSpec } from './spec.ts';
-import { failedProgram, verdict } from './verdict.ts';
+import { refusedProgram, verdict } from './verdict.ts';
 
 /** What is pinned under this key behaves alike: same object, same constants, same sizes, same choice of hooks. */
 function keyOf(object: Uint8Array, { constants, maxEntries, off, later }: LoadOptions): string {
@@ -77,7 +77,7 @@ function verify(
       return object;
     } catch (error) {
       object.close();
-      const refused = isBpfFailure(error) ? failedProgram(error) : undefined;
+      const refused = isBpfFailure(error) ? refusedProgram(error) : undefined;
       const hook = refused === undefined ? undefined : hooks.get(refused);
       if (!hook?.on || isEssential(spec, hook)) throw loadError(spec.name, error);
       hook.on = false;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { failedProgram, verdict } from '../../../src/control/kernel/verdict.ts';
+import { refusedProgram, verdict } from '../../../src/control/kernel/verdict.ts';
 
 const log = `0: R1=ctx() R10=fp0
 ; return *(int *)0; @ bad.bpf.c:9
@@ -27,7 +27,7 @@ libbpf: failed to load object 'monitor'
   expect(verdict({ code: 'EPERM', log: '', messages })).toBe(
     "EPERM: prog 'charge': BPF program load failed: Operation not permitted",
   );
-  expect(failedProgram({ messages })).toBe('charge');
+  expect(refusedProgram({ code: 'EPERM', messages })).toBe('charge');
 });
 
 test('never longer than a screenful', () => {
@@ -35,5 +35,13 @@ test('never longer than a screenful', () => {
 });
 
 test('a failure that is no program’s', () => {
-  expect(failedProgram({ messages: "libbpf: map 'acg_events': failed to create: -22\n" })).toBeUndefined();
+  const messages = "libbpf: map 'acg_events': failed to create: -22\n";
+  expect(refusedProgram({ code: 'EINVAL', messages })).toBeUndefined();
+});
+
+test('a verifier that was interrupted has refused nothing, and its log tells only how far it came', () => {
+  const messages = "libbpf: prog 'charge': BPF program load failed: Resource temporarily unavailable\n";
+  const failure = { code: 'EAGAIN', log: '5: (61) r0 = *(u32 *)(r10 -4)\n', messages };
+  expect(refusedProgram(failure)).toBeUndefined();
+  expect(verdict(failure)).toBe('EAGAIN: not refused: something interrupted the verifier at each try');
 });

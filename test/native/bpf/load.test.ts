@@ -1,5 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bpf } from '../../../src/control/kernel/addon.ts';
@@ -79,6 +80,27 @@ describe.skipIf(why)(`loading${why ? ` (skipped: ${why})` : ''}`, () => {
     expect(() => loadProgram(spec, { pinRoot: false, object })).toThrow(
       expect.objectContaining({ code: 'ACG_BPF_LOAD' }),
     );
+  });
+
+  test('signals that come faster than the verifier is through keep nobody from loading', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'acg-bpf-signals-'));
+    const object = join(folder, 'long.bpf.o');
+    writeFileSync(object, compileFixture('long'));
+    const script = `
+      import { readFileSync } from 'node:fs';
+      import { loadProgram } from ${JSON.stringify(join(repository, 'src/control/kernel/index.ts'))};
+      const spec = { name: 'long', structs: [], essential: [] };
+      using loaded = loadProgram(spec, { pinRoot: false, object: readFileSync(process.argv[1]) });
+      console.log(JSON.stringify(loaded.hooks));`;
+    // a profile is made of signals to the main thread
+    const profile = ['--cpu-prof', '--cpu-prof-interval=200', `--cpu-prof-dir=${folder}`];
+    const { stdout, stderr } = spawnSync(process.execPath, [...profile, '--input-type=module', '-e', script, object], {
+      encoding: 'utf8',
+      timeout: 30_000,
+    });
+    rmSync(folder, { recursive: true });
+    expect(stdout, stderr).not.toBe('');
+    expect(JSON.parse(stdout)).toEqual([{ name: 'long_to_verify', place: 'tp_btf/sched_process_exec', on: true }]);
   });
 
   test('unknown constants and maps are told', () => {
