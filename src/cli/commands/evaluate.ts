@@ -27,6 +27,11 @@ const whole = (text: string) => {
   return n;
 };
 
+const positive = (text: string) => {
+  if (whole(text) === 0) throw new InvalidArgumentError('a whole number from 1 is expected');
+  return whole(text);
+};
+
 /** Scenarios that come with the package. */
 const library = new URL('../../../scenarios/', import.meta.url).pathname;
 
@@ -42,13 +47,13 @@ export function addEvaluate(program: Command): void {
     .option('--arms <names>', 'kinds of control, separated by commas (default: those of the scenario)', (text) =>
       text.split(','),
     )
-    .option('--runs <n>', 'runs of each arm (default: as the scenario says)', whole)
+    .option('--runs <n>', 'runs of each arm (default: as the scenario says)', positive)
     .option('--seed <n>', 'draws the order of the arms and what is random in a scenario', whole)
     .option('--lab', 'in a microVM with a stock Debian kernel (the default)')
     .option('--here', "on this machine's own kernel: root, cgroup v2, nothing else running")
     .option('--kernel <name>', "the lab's kernel: stock, memcg-bpf (the arm paper needs it), or an image", 'stock')
     .option('--real-clock', "the lab's clock follows this machine's instead of counting instructions")
-    .option('--jobs <n>', "guests at once (default: one for each of this machine's CPUs, four at most)", whole)
+    .option('--jobs <n>', "guests at once (default: one for each of this machine's CPUs, four at most)", positive)
     .option('--out <dir>', 'where runs and report go; a folder with runs in it is continued', 'evaluation')
     .option('--paper', "the paper's two scenarios, by its own rules and by sound ones (needs the data set)")
     .option('--dataset <dir>', 'the public data set, for scenarios that replay it')
