@@ -29,7 +29,7 @@ test('a real difference is found, in the right direction, and said in words', ()
   expect(high.finding).toBe('better');
   expect(high.difference!.high).toBeLessThan(-0.2);
   expect(high.text).toMatch(
-    /^Time of HIGH over its time alone: agentcgroup against none: better, 0\.2\d x less \(95 % interval/,
+    /^Time of HIGH over its time alone: agentcgroup against none: better, less by 0\.2\d times its time alone \(95 % interval 0\.2\d? to 0\.\d+, p < 0\.001, n = 20\)\.$/,
   );
   expect(verdict(t, 'growth_p95', 'agentcgroup', 'none').finding).toBe('better');
   expect(verdict(t, 'agents_alive', 'agentcgroup', 'none').finding).toBe('better');
@@ -83,6 +83,38 @@ test('goals: kept, missed, and not shown', () => {
   expect(kept('LOW at most')).toBe('missed');
   expect(kept('overlap')).toBe('not shown');
   expect(kept('29 %')).toBe('kept');
+  // 30 % below on average, but not for certain
+  const near = judge(
+    blocks(12, {
+      alone,
+      none: { ...base, growthMs: 4, noise: 0.3 },
+      agentcgroup: { ...base, growthMs: 2.85, noise: 0.3 },
+    }),
+    undefined,
+    [],
+  ).experiments[0]!;
+  const growth = near.goals.find((g) => g.what.includes('29 %'))!;
+  expect(growth.found).toMatch(/-\d\d % \(-\d\d % to -\d\d %\)$/);
+  expect(growth.kept).toBe('not shown');
+});
+
+test('the plan says which form of a scenario counts, and in which order they come', () => {
+  const scenario = (name: string, hash: string, order: number, startedAt: string) => ({
+    ...madeRun('none', 0, base, { scenario: name }),
+    ...{ scenarioHash: hash, order, startedAt },
+  });
+  const runs = [
+    scenario('second', 'b', 1, '2026-01-01T00:00:00.000Z'),
+    // the clock of the guest that made it was ahead
+    { ...scenario('first', 'old', 0, '2026-01-01T00:09:00.000Z'), run: 1 },
+    scenario('first', 'new', 0, '2026-01-01T00:05:00.000Z'),
+  ];
+  const scenarios = [{ hash: 'new', scenario: { name: 'first' } }];
+  const plan = { version: 1 as const, createdAt: '', command: [], scenarios, runs: [] };
+  const data = judge(runs, plan, []);
+  expect(data.experiments.map((e) => e.name)).toEqual(['first', 'second']);
+  expect(data.experiments[0]!.tables[0]!.runs.map((r) => r.scenarioHash)).toEqual(['new']);
+  expect(data.outdated).toBe(1);
 });
 
 test('pairs: ours against all others, the others against no control, nobody against itself or the reference', () => {
