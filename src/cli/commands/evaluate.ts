@@ -32,6 +32,10 @@ const positive = (text: string) => {
   return whole(text);
 };
 
+const fromSources =
+  'warning: src/ is newer than dist/, so the daemon runs from the sources here and takes twice as long to start: figures of another ' +
+  'speed. `npm run setup` builds dist/; the report says which runs were made so.';
+
 /** Scenarios that come with the package. */
 const library = new URL('../../../scenarios/', import.meta.url).pathname;
 
@@ -77,6 +81,7 @@ Examples:
       const evaluate = await import('../../study/evaluate/index.ts');
       const host = await thisHost();
       if (process.env.AGENTCGROUP_EVALUATE_WORKER) {
+        if (host.program === 'sources') process.stderr.write(`${fromSources}\n`);
         const tell = (word: string) => (run: Parameters<typeof evaluate.keyOf>[0]) =>
           void process.stdout.write(`${word} ${evaluate.keyOf(run)}\n`);
         return evaluate.work(scenarios[0]!, host, { started: tell('at'), ended: tell('run') });
@@ -134,11 +139,18 @@ function scenarioFile(name: string): string {
   return file;
 }
 
+/** Where this file is tells what is run: `src/cli/commands`, `dist/cli/commands`, or a file of the bundle in `dist/cli/lab`. */
+export function programOf(url: string): NonNullable<Host['program']> {
+  if (url.endsWith('.ts')) return 'sources';
+  return url.includes('/dist/cli/lab/') ? 'bundle' : 'built';
+}
+
 async function thisHost(): Promise<Host> {
   const { runAgent } = await import('../run/agent.ts');
   return {
     command: [process.execPath, process.argv[1]!],
     version,
+    program: programOf(import.meta.url),
     runSession: (agent, request, runDir) => runAgent(agent, request, { way: 'auto', quiet: true, runDir }),
   };
 }

@@ -9,7 +9,11 @@ import { madeRun } from './report/runs.ts';
 const nothing = () => {};
 const nothingToDo = (out: string) => ({
   ...{ scenarios: [], out, where: 'lab' as const, jobs: 1, deterministic: true, datasetDir: null },
-  ...{ host: { command: [], version: '', runSession: async () => 0 }, workerCommand: [], command: [] },
+  ...{
+    host: { command: [], version: '', program: 'sources' as const, runSession: async () => 0 },
+    workerCommand: [],
+    command: [],
+  },
   ...{ say: nothing, onProgress: nothing },
 });
 

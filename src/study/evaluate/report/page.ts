@@ -97,7 +97,14 @@ export function page(data: ReportData, figures: ReadonlyMap<Experiment, Figure[]
 function intro(data: ReportData): string {
   const runs = data.experiments.flatMap((e) => e.tables.flatMap((t) => [...t.runs, ...t.broken]));
   const broken = data.experiments.reduce((n, e) => n + e.tables.reduce((m, t) => m + t.broken.length, 0), 0);
-  return `<p>${runs.length} runs, ${broken === 0 ? 'none broken' : `<b>${broken} broken</b> (shown below)`}${data.outdated ? `; ${data.outdated} of an earlier form of a scenario left out` : ''}. A difference is only called one where Holm's correction over the scenario's whole table leaves p at most 0.05 and the 95 % interval excludes zero.</p>`;
+  return `<p>${runs.length} runs, ${broken === 0 ? 'none broken' : `<b>${broken} broken</b> (shown below)`}${data.outdated ? `; ${data.outdated} of an earlier form of a scenario left out` : ''}. A difference is only called one where Holm's correction over the scenario's whole table leaves p at most 0.05 and the 95 % interval excludes zero.</p>${fromSources(runs)}`;
+}
+
+/** Figures of another speed: in a checkout whose `dist/` is older than its sources. */
+function fromSources(runs: readonly Run[]): string {
+  const so = runs.filter((r) => r.environment.where === 'lab' && r.environment.program === 'sources').length;
+  if (so === 0) return '';
+  return `<p><b>${so} of ${runs.length} runs were made from the sources</b>, which were newer than what was built from them: a daemon takes twice as long to start so. Do not compare them with runs of what is built; <code>npm run setup</code> builds it.</p>`;
 }
 
 function experimentPart(e: Experiment, figures: readonly Figure[]): string {
@@ -277,7 +284,7 @@ function environmentText({ environment: e, arm }: Run): string {
   return [
     `kernel ${e.kernel}, ${e.where === 'lab' ? `in a microVM (${e.accelerator}${e.deterministicClock ? ', clock counts instructions' : ''})` : 'on the machine itself'}`,
     `${e.cpus} CPUs, ${shown(e.memoryBytes / 2 ** 20)} MiB, swap ${shown(e.swapBytes / 2 ** 20)} MiB, huge pages ${e.hugePages}`,
-    `agentcgroup ${e.agentcgroup}, Node.js ${e.node}`,
+    `agentcgroup ${e.agentcgroup}${e.program ? ` (${e.program})` : ''}, Node.js ${e.node}`,
     ...(e.peer ? [`${arm}: ${e.peer}`] : []),
   ].join('; ');
 }

@@ -2,6 +2,8 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
+import { programOf } from '../../../../src/cli/commands/evaluate.ts';
+import { summary } from '../../../../src/cli/evaluate/summary.ts';
 import { checkScenario } from '../../../../src/study/evaluate/index.ts';
 import { judge, report } from '../../../../src/study/evaluate/report/index.ts';
 import { pairsOf } from '../../../../src/study/evaluate/report/judge.ts';
@@ -157,6 +159,43 @@ test('the same scenario in the simulator stands beside the runs', async () => {
   expect(row('agentcgroup', /alive/).simulated).toBe(100);
   expect(row('agentcgroup', /HIGH/).simulated).toBeLessThan(1.1);
   expect(row('agentcgroup', /HIGH/).runs!.low).toBeLessThanOrEqual(row('agentcgroup', /HIGH/).runs!.value);
+});
+
+test('runs made from sources newer than what is built are named', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'agentcgroup-report-'));
+  try {
+    const file = join(dir, 'runs.ndjson');
+    const runs = (program: 'bundle' | 'sources') => [
+      madeRun('none', 0, base),
+      ...[1, 2].map((n) => {
+        const run = madeRun('none', n, base);
+        return { ...run, environment: { ...run.environment, program } };
+      }),
+    ];
+    const html = async (program: 'bundle' | 'sources') => {
+      await writeFile(
+        file,
+        runs(program)
+          .map((r) => `${JSON.stringify(r)}\n`)
+          .join(''),
+      );
+      const written = await report(file, dir);
+      return `${await readFile(written.report, 'utf8')}${summary(written)}`;
+    };
+    expect(await html('bundle')).not.toContain('from the sources');
+    const said = await html('sources');
+    expect(said).toContain('2 of 3 runs were made from the sources');
+    expect(said).toContain('; 2 runs made from the sources');
+    expect(said).toContain('agentcgroup 0.1.0 (sources)');
+  } finally {
+    await rm(dir, { recursive: true });
+  }
+});
+
+test('what is run is told by where its files are', () => {
+  expect(programOf('file:///x/src/cli/commands/evaluate.ts')).toBe('sources');
+  expect(programOf('file:///x/dist/cli/commands/evaluate.js')).toBe('built');
+  expect(programOf('file:///x/dist/cli/lab/evaluate-Bx1.js')).toBe('bundle');
 });
 
 test('a report in one file: broken runs shown, nothing from outside, every figure with its data', async () => {
