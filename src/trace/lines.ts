@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { AcgError } from '../model/index.ts';
 
 /** One line of a file. `bytes` is its length with the line end; `text` is absent for a line that is too long. */
 export interface Line {
@@ -12,7 +13,12 @@ export interface Line {
 /** A line longer than this is no record of a trace: it is skipped, so that no input can fill memory. */
 export const MAX_LINE_BYTES = 64 * 2 ** 20;
 
-/** The lines of a file, streamed in batches (one per chunk read). `.gz` and `.zst` are decompressed; offsets then count plain bytes. */
+export const isCompressed = (path: string): boolean => /\.(?:gz|zst)$/.test(path);
+
+/**
+ * The lines of a file, streamed in batches (one per chunk read). `.gz` and `.zst` are decompressed; offsets then count plain bytes.
+ * Throws ACG_TRACE for a file that cannot be read or decompressed to its end.
+ */
 export async function* linesOf(path: string, maxLineBytes = MAX_LINE_BYTES): AsyncGenerator<Line[]> {
   const file = createReadStream(path, { highWaterMark: 1 << 20 });
   const decoder = path.endsWith('.gz') ? createGunzip() : path.endsWith('.zst') ? createZstdDecompress() : undefined;
@@ -44,7 +50,7 @@ export async function* linesOf(path: string, maxLineBytes = MAX_LINE_BYTES): Asy
       pendingBytes += piece.length;
     }
   };
-  for await (const chunk of stream) {
+  for await (const chunk of readable(stream, path)) {
     const batch: Line[] = [];
     let from = 0;
     for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, from)) {
@@ -56,4 +62,12 @@ export async function* linesOf(path: string, maxLineBytes = MAX_LINE_BYTES): Asy
     if (batch.length) yield batch;
   }
   if (pendingBytes || skipped) yield [end(0)];
+}
+
+async function* readable(stream: AsyncIterable<Buffer>, path: string): AsyncGenerator<Buffer> {
+  try {
+    yield* stream;
+  } catch (cause) {
+    throw new AcgError('ACG_TRACE', `${path}: ${(cause as Error).message}`, { cause });
+  }
 }

@@ -72,10 +72,18 @@ async function* folder(path: string, options: OpenOptions, depth: number): Async
 }
 
 async function* file(path: string, options: OpenOptions, named: boolean): AsyncGenerator<ImportedSession> {
-  const format: Format | undefined = await formatOf(path);
+  let format: Format | undefined;
+  let why = 'neither a trace nor a session file of a known agent';
+  try {
+    format = await formatOf(path);
+  } catch (error) {
+    // one file that cannot be read, among many, is no reason to do without the others
+    if (named) throw error;
+    why = (error as Error).message;
+  }
   if (!format) {
-    if (named) throw new AcgError('ACG_TRACE', `${path}: neither a trace nor a session file of a known agent`);
-    options.onSkip?.(path, 'neither a trace nor a session file of a known agent');
+    if (named) throw new AcgError('ACG_TRACE', `${path}: ${why}`);
+    options.onSkip?.(path, why);
     return;
   }
   options.onSession?.(path);

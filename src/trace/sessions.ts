@@ -1,12 +1,12 @@
 /**
  * Sessions out of an NDJSON trace, one at a time. A trace of a node has the records of many sessions interleaved: a first
  * pass notes where each session's lines stand (a few numbers per run of lines), then each session is read by itself,
- * so that memory holds one session however long the file is.
+ * so that memory holds one session however long the file is. A compressed file is read from its beginning for each of them.
  */
-import { type FileHandle, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import type { CallRecord, EventRecord, SampleRecord, SessionRecord } from '../model/index.ts';
 import { inTimeOrder } from './import/order.ts';
-import { linesOf } from './lines.ts';
+import { isCompressed, linesOf } from './lines.ts';
 import { parseLine } from './reader.ts';
 import { ReportBuilder } from './report.ts';
 import { type ImportedSession, sortCalls } from './session.ts';
@@ -20,16 +20,17 @@ interface Index {
 
 export async function* sessionsIn(path: string): AsyncGenerator<ImportedSession> {
   const index = await indexOf(path);
-  const file = await open(path, 'r');
+  const file = isCompressed(path) ? undefined : await open(path, 'r');
   try {
     for (const [id, stretches] of index.sessions) {
-      const s = await load(file, id, stretches, path, index.report);
+      const lines = file ? stretches.lines(file) : stretches.linesAmong(linesOf(path));
+      const s = await load(lines, id, path, index.report);
       // what the file as a whole had wrong is told once, with its first session
       index.report = new ReportBuilder();
       if (s) yield s;
     }
   } finally {
-    await file.close();
+    await file?.close();
   }
 }
 
@@ -65,9 +66,8 @@ function sessionOf(text: string): string | { why: string } {
 }
 
 async function load(
-  file: FileHandle,
+  lines: AsyncIterable<{ line: number; text: string }>,
   id: string,
-  stretches: Stretches,
   path: string,
   report: ReportBuilder,
 ): Promise<ImportedSession | undefined> {
@@ -75,7 +75,7 @@ async function load(
   const samples: SampleRecord[] = [];
   const calls = new Map<string, CallRecord>();
   const events: EventRecord[] = [];
-  for await (const { line, text } of stretches.lines(file)) {
+  for await (const { line, text } of lines) {
     const r = parseLine(text);
     if ('why' in r) report.leaveOut(`line ${line}`, r.why);
     else if (r.type === 'session') session = r;

@@ -1,4 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
+import type { Line } from './lines.ts';
 
 /** Read at once, when neighbouring stretches are near. */
 const WINDOW_BYTES = 256 * 1024;
@@ -13,6 +14,16 @@ export class Stretches {
     if (line === this.lastLine + 1 && this.runs.length) this.runs[this.runs.length - 1]! += bytes;
     else this.runs.push(line, offset, bytes);
     this.lastLine = line;
+  }
+
+  /** The same out of all lines of the file: for one that is compressed, which can only be read from its beginning. */
+  async *linesAmong(all: AsyncIterable<Line[]>): AsyncGenerator<{ line: number; text: string }> {
+    let i = 0;
+    for await (const batch of all)
+      for (const { number, offset, text } of batch) {
+        while (i < this.runs.length && offset >= this.runs[i + 1]! + this.runs[i + 2]!) i += 3;
+        if (i < this.runs.length && offset >= this.runs[i + 1]! && text?.trim()) yield { line: number, text };
+      }
   }
 
   /** The lines, read again. */

@@ -38,6 +38,8 @@ test('one document with --json, the shapes kept, and the same again from them on
 test.each([
   [['--arms', 'nobody'], 64, 'no arm "nobody"'],
   [['--load', 'much'], 64, '--load'],
+  // nobody would ever arrive
+  [['--load', '0'], 64, '--load'],
   [['--placements', 'risk'], 64, 'no arm ""'],
   [['--shapes', 'bad.json'], 78, 'bad.json'],
   [['nothing-here'], 65, 'nothing-here'],

@@ -40,7 +40,7 @@ async function runAll(): Promise<Record<string, Found>> {
       deterministic: true,
       datasetDir: null,
       // its worker in the guest starts the sessions, not this process
-      host: { command, version: 'test', runSession: () => Promise.reject(new Error('not here')) },
+      host: { command, version: 'test', program: 'sources', runSession: () => Promise.reject(new Error('not here')) },
       workerCommand: ['env', 'AGENTCGROUP_EVALUATE_WORKER=1', ...command, 'evaluate'],
       command: ['test'],
       say: (text) => void process.stderr.write(`${text}\n`),

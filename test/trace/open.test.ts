@@ -1,5 +1,6 @@
 import { appendFileSync, mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { CallRecord, EventRecord, SampleRecord, SessionRecord, TraceRecord } from '../../src/model/index.ts';
@@ -56,6 +57,32 @@ test('interleaved sessions of one file come one by one, later records winning', 
   expect(b!.samples).toEqual([sample('b', 1001), sample('b', 1002)]);
   expect(b!.events).toEqual([event(1005, { session: 'b', data: { session: 'a' } })]);
   expect(b!.report.leftOut).toEqual([]);
+});
+
+test.each([
+  ['.gz', gzipSync],
+  ['.zst', zstdCompressSync],
+])('sessions of a compressed trace (%s) come one by one as well', async (suffix, compress) => {
+  const records = [session('a'), session('b'), sample('a', 1001), sample('b', 1002), sample('a', 1003)];
+  const dir = folder({ [`x.ndjson${suffix}`]: compress(Buffer.from(lines(records))) });
+  const [a, b] = await collect(openTraces([dir]));
+  expect(a!.samples).toEqual([sample('a', 1001), sample('a', 1003)]);
+  expect(b!.samples).toEqual([sample('b', 1002)]);
+});
+
+test.each([
+  ['cut off', gzipSync(Buffer.from(lines([session('a')]))).subarray(0, 40)],
+  ['no such thing', Buffer.from('plain text')],
+])('a compressed file that is %s is an error with its name, and skipped in a folder', async (_, bytes) => {
+  const dir = folder({ 'bad.ndjson.gz': bytes, 'x.ndjson': [session('b'), sample('b', 1)] });
+  const bad = join(dir, 'bad.ndjson.gz');
+  const error = { code: 'ACG_TRACE', message: expect.stringContaining(bad) };
+  await expect(collect(openTraces([bad]))).rejects.toMatchObject(error);
+  await expect(collect(readTrace(bad, () => {}))).rejects.toMatchObject(error);
+  const skipped: string[] = [];
+  const found = await collect(openTraces([dir], { onSkip: (path) => skipped.push(path) }));
+  expect(found.map((s) => s.session.session)).toEqual(['b']);
+  expect(skipped).toEqual([bad]);
 });
 
 test('a session without its session record is imported with the span of what there is', async () => {

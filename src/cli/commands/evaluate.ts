@@ -27,6 +27,15 @@ const whole = (text: string) => {
   return n;
 };
 
+const positive = (text: string) => {
+  if (whole(text) === 0) throw new InvalidArgumentError('a whole number from 1 is expected');
+  return whole(text);
+};
+
+const fromSources =
+  'warning: src/ is newer than dist/, so the daemon runs from the sources here and takes twice as long to start: figures of another ' +
+  'speed. `npm run setup` builds dist/; the report says which runs were made so.';
+
 /** Scenarios that come with the package. */
 const library = new URL('../../../scenarios/', import.meta.url).pathname;
 
@@ -42,13 +51,13 @@ export function addEvaluate(program: Command): void {
     .option('--arms <names>', 'kinds of control, separated by commas (default: those of the scenario)', (text) =>
       text.split(','),
     )
-    .option('--runs <n>', 'runs of each arm (default: as the scenario says)', whole)
+    .option('--runs <n>', 'runs of each arm (default: as the scenario says)', positive)
     .option('--seed <n>', 'draws the order of the arms and what is random in a scenario', whole)
     .option('--lab', 'in a microVM with a stock Debian kernel (the default)')
     .option('--here', "on this machine's own kernel: root, cgroup v2, nothing else running")
     .option('--kernel <name>', "the lab's kernel: stock, memcg-bpf (the arm paper needs it), or an image", 'stock')
     .option('--real-clock', "the lab's clock follows this machine's instead of counting instructions")
-    .option('--jobs <n>', "guests at once (default: one for each of this machine's CPUs, four at most)", whole)
+    .option('--jobs <n>', "guests at once (default: one for each of this machine's CPUs, four at most)", positive)
     .option('--out <dir>', 'where runs and report go; a folder with runs in it is continued', 'evaluation')
     .option('--paper', "the paper's two scenarios, by its own rules and by sound ones (needs the data set)")
     .option('--dataset <dir>', 'the public data set, for scenarios that replay it')
@@ -72,6 +81,7 @@ Examples:
       const evaluate = await import('../../study/evaluate/index.ts');
       const host = await thisHost();
       if (process.env.AGENTCGROUP_EVALUATE_WORKER) {
+        if (host.program === 'sources') process.stderr.write(`${fromSources}\n`);
         const tell = (word: string) => (run: Parameters<typeof evaluate.keyOf>[0]) =>
           void process.stdout.write(`${word} ${evaluate.keyOf(run)}\n`);
         return evaluate.work(scenarios[0]!, host, { started: tell('at'), ended: tell('run') });
@@ -129,11 +139,18 @@ function scenarioFile(name: string): string {
   return file;
 }
 
+/** Where this file is tells what is run: `src/cli/commands`, `dist/cli/commands`, or a file of the bundle in `dist/cli/lab`. */
+export function programOf(url: string): NonNullable<Host['program']> {
+  if (url.endsWith('.ts')) return 'sources';
+  return url.includes('/dist/cli/lab/') ? 'bundle' : 'built';
+}
+
 async function thisHost(): Promise<Host> {
   const { runAgent } = await import('../run/agent.ts');
   return {
     command: [process.execPath, process.argv[1]!],
     version,
+    program: programOf(import.meta.url),
     runSession: (agent, request, runDir) => runAgent(agent, request, { way: 'auto', quiet: true, runDir }),
   };
 }

@@ -202,7 +202,7 @@ async function wanted(options: Options, basis: Basis): Promise<FleetOptions> {
         : usualFleet,
     nodes: whole(options.nodes, '--nodes', 1),
     sessions: whole(options.sessions, '--sessions', 1),
-    load: share(options.load, '--load', 10),
+    load: positive(share(options.load, '--load', 10), '--load'),
     validate: options.validate && options.density,
     ...(options.workers !== undefined && { workers: whole(options.workers, '--workers', 0) }),
   };
@@ -224,6 +224,12 @@ function share(text: string, name: string, most = 1): number {
   const v = Number(text);
   if (text.trim() === '' || !(v >= 0 && v <= most))
     throw new AcgError('ACG_USAGE', `${name}: a number from 0 to ${most}, not ${JSON.stringify(text)}`);
+  return v;
+}
+
+/** At a load of nothing no session ever arrives. */
+function positive(v: number, name: string): number {
+  if (v === 0) throw new AcgError('ACG_USAGE', `${name}: more than 0`);
   return v;
 }
 

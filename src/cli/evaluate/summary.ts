@@ -26,7 +26,9 @@ export function summary({ data }: WrittenReport): string {
         const variant = t.variant === null ? '' : `, ${t.variant} of the swept session`;
         const broken = t.broken.length > 0 ? `; ${t.broken.length} runs broke` : '';
         const head = ['ARM', 'RUNS', ...columns.map(([, name]) => name)];
-        return `${t.scenario}${variant}${broken}\n${table(head, rows, head.map((_, i) => i).slice(1))}`;
+        const so = t.runs.filter((r) => r.environment.where === 'lab' && r.environment.program === 'sources').length;
+        const sources = so > 0 ? `; ${so} runs made from the sources, newer than dist/: figures of another speed` : '';
+        return `${t.scenario}${variant}${broken}${sources}\n${table(head, rows, head.map((_, i) => i).slice(1))}`;
       }),
       ...experiment.densities.map(
         ({ arm, sessions }) => `${experiment.name}: ${arm} holds ${sessions ?? 'none of these'}`,

@@ -6,7 +6,7 @@ import { AcgError } from '../../model/index.ts';
 import { armNamed, type Host } from './arms/index.ts';
 import { GUEST_FOLDER, makeInGuests } from './guests.ts';
 import { fetchPeer } from './peers.ts';
-import { keyOf, makePlan, missing, type PlanOptions, readRuns } from './plan.ts';
+import { keyOf, makePlan, mendRuns, missing, type PlanOptions, readRuns } from './plan.ts';
 import { hashOf } from './scenario.ts';
 import { writeTodo } from './todo.ts';
 import type { Plan, PlannedRun, Run, Scenario } from './types.ts';
@@ -53,6 +53,7 @@ async function conductAlone(options: ExperimentOptions): Promise<Run[]> {
     if (peer) await fetchPeer(peer, options.say);
   }
   const raw = join(out, RAW_FILE);
+  mendRuns(raw);
   saveLeftovers(out, raw);
   const wanted = new Set(plan.map(keyOf));
   const hashes = new Set(scenarios.map(hashOf));

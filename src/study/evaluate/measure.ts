@@ -100,7 +100,9 @@ export function overlap(high: readonly RunSession[], low: readonly RunSession[])
   for (const session of low) {
     could += common(highRuns, [kept(session)]);
     for (const call of session.calls) {
-      const wanted: Interval = [call.askedMs, call.endMs ?? call.startMs ?? call.askedMs];
+      // of a lost call nobody knows the end: it counts as far as it was heard of
+      const heard = call.pausesMs.at(-1)?.[1] ?? call.startMs ?? call.askedMs;
+      const wanted: Interval = [call.askedMs, call.endMs ?? heard];
       const both = common(highRuns, [wanted]);
       could += both;
       did += both - common(highRuns, union(pausesOf(call)));

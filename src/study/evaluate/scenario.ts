@@ -91,10 +91,10 @@ export async function planSessions(
   for (const session of scenario.sessions) {
     const swept = variant !== null && scenario.sweep?.session === session.name;
     const count = swept ? variant : session.count;
-    // replicas do the same, except that each of several drawn ones is drawn by itself
-    const calls = (i: number) =>
+    // replicas do the same, except that each drawn session, of whatever name, is drawn by itself
+    const calls = () =>
       session.calls?.flatMap(shaped) ??
-      (session.commands ? liveCalls(session.commands) : source(session, scenario, seed + i));
+      (session.commands ? liveCalls(session.commands) : source(session, scenario, seed + planned.length + 1));
     for (let i = 1; i <= count; i++) {
       const name = count === 1 && session.count === 1 && !swept ? session.name : `${session.name}-${i}`;
       planned.push({
@@ -108,7 +108,7 @@ export async function planSessions(
           name,
           startAfter: session.startAfter,
           agent: session.agent,
-          calls: await calls(i),
+          calls: await calls(),
         },
       });
     }

@@ -97,6 +97,11 @@ export const Environment = z.object({
   hugePages: z.string(),
   node: z.string(),
   agentcgroup: z.string(),
+  /**
+   * What of it ran: the lab's bundle, modules as they are published, or the sources, with which a daemon takes twice as long to
+   * start. Absent: not known.
+   */
+  program: z.enum(['bundle', 'built', 'sources']).optional(),
   /** Versions of a peer's package, where the arm runs one. */
   peer: z.string().optional(),
 });

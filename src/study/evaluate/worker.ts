@@ -77,5 +77,6 @@ function environmentOf(todo: Todo, scenario: Scenario, host: Host): Environment 
     hugePages: todo.lab ? scenario.node.hugePages : (/\[(\w+)\]/.exec(thp)?.[1] ?? 'unknown'),
     node: process.version,
     agentcgroup: host.version,
+    program: host.program,
   };
 }

@@ -26,7 +26,12 @@ figcaption b{color:var(--ink);font-weight:600}
 table{border-collapse:collapse;width:100%;font-size:.88rem}
 th,td{text-align:left;padding:.3rem .6rem .3rem 0;border-bottom:1px solid var(--rule);vertical-align:top}
 th{font-weight:600}
-td.num,th.num{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+td.num,th.num{text-align:right;font-variant-numeric:tabular-nums}
+td.num{white-space:nowrap}
+@media (min-width:641px){
+td.num small{display:block}
+tr>:first-child{position:sticky;left:0;background:var(--ground);min-width:8rem}
+}
 details.finding{border-bottom:1px solid var(--rule);padding:.35rem 0}
 details.finding>summary{cursor:pointer;display:grid;grid-template-columns:1fr;gap:.1rem}
 details.finding>summary .values{font-size:.88rem;color:var(--faint);overflow-wrap:anywhere}

@@ -34,7 +34,7 @@ export function frame(width: number, legend: readonly string[]): EChartsCoreOpti
             top: 0,
             left: 'center',
             width: Math.round(width * 0.88),
-            itemGap: 14,
+            itemGap: 20,
             itemWidth: 26,
             textStyle: { color: ink, fontSize: 12 },
           }
@@ -58,7 +58,7 @@ function legendRows(legend: readonly string[], width: number): number {
   let rows = 1;
   let used = 0;
   for (const name of legend) {
-    const own = name.length * 7 + 46;
+    const own = name.length * 7 + 52;
     if (used + own > width * 0.88 && used > 0) {
       rows++;
       used = 0;

@@ -1,18 +1,25 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { withLock } from '../../../src/lab/index.ts';
 import { conduct } from '../../../src/study/evaluate/index.ts';
+import { madeRun } from './report/runs.ts';
+
+const nothing = () => {};
+const nothingToDo = (out: string) => ({
+  ...{ scenarios: [], out, where: 'lab' as const, jobs: 1, deterministic: true, datasetDir: null },
+  ...{
+    host: { command: [], version: '', program: 'sources' as const, runSession: async () => 0 },
+    workerCommand: [],
+    command: [],
+  },
+  ...{ say: nothing, onProgress: nothing },
+});
 
 test('in a folder in which another experiment is being made none is begun', async () => {
   const out = mkdtempSync(join(tmpdir(), 'acg-conduct-'));
-  const nothing = () => {};
-  const options = {
-    ...{ scenarios: [], out, where: 'lab' as const, jobs: 1, deterministic: true, datasetDir: null },
-    ...{ host: { command: [], version: '', runSession: async () => 0 }, workerCommand: [], command: [] },
-    ...{ say: nothing, onProgress: nothing },
-  };
+  const options = nothingToDo(out);
   try {
     await withLock(join(out, '.lock'), () =>
       expect(conduct(options)).rejects.toMatchObject({
@@ -21,6 +28,19 @@ test('in a folder in which another experiment is being made none is begun', asyn
       }),
     );
     expect(await conduct(options)).toEqual([]);
+  } finally {
+    rmSync(out, { recursive: true });
+  }
+});
+
+test('a line that a crash has torn is taken off before runs are added: the next one would become part of it', async () => {
+  const out = mkdtempSync(join(tmpdir(), 'acg-conduct-'));
+  const raw = join(out, 'runs.ndjson');
+  const whole = `${JSON.stringify(madeRun('none', 0, { highMs: 1, lowMs: 1, growthMs: 1 }))}\n`;
+  try {
+    writeFileSync(raw, `${whole}{"version":1,"scen`);
+    await conduct(nothingToDo(out));
+    expect(readFileSync(raw, 'utf8')).toBe(whole);
   } finally {
     rmSync(out, { recursive: true });
   }

@@ -49,6 +49,15 @@ test('overlap is the part of the time beside HIGH in which LOW really ran, waiti
   expect(overlap(high, late)).toBeCloseTo(1 / 2);
 });
 
+test('a lost call counts as far as it was heard of: a pause of it takes nothing from others', () => {
+  const high = [session('h', 'high', [call(0, 0, 1000)])];
+  const lost = call(0, 100, null, [[200, 600]]);
+  // asked at 0, began at 100, stood still from 200 to 600, and was never heard of again
+  expect(overlap(high, [session('l', 'low', [lost])])).toBeCloseTo(100 / 600);
+  const other = session('m', 'low', [call(0, 0, 1000)]);
+  expect(overlap(high, [session('l', 'low', [lost]), other])).toBeCloseTo(1100 / 1600);
+});
+
 test('where all have the same priority nobody is HIGH', () => {
   const same = [session('a', 'low', []), session('b', 'low', [])];
   expect(byPriority(same)).toEqual({ high: [], low: same });

@@ -30,6 +30,18 @@ test('each block has every arm once, in an order that the seed decides', () => {
   expect(makePlan([scenario('x')], { seed: 5 })).toEqual(makePlan([scenario('x')], { seed: 5 }));
 });
 
+test('the seed of a run is its own, also where the scenario has the time for a seed; an arm named twice is run once', () => {
+  const plan = makePlan([scenario('x', { runs: 50 })], { seed: 1_764_140_000_000, arms: ['none', 'alone', 'none'] });
+  expect(new Set(plan.map((r) => r.seed)).size).toBe(50);
+  expect(new Set(plan.map(keyOf)).size).toBe(plan.length);
+  // as it was before large ones were thought of
+  expect(makePlan([scenario('x')], {})[0]!.seed).toBe(741062881);
+});
+
+test('two scenarios of one name are refused: their runs could not be told apart', () => {
+  expect(() => makePlan([scenario('x'), scenario('x', { runs: 2 })], {})).toThrow(/two scenarios are named x/);
+});
+
 test('a raw file that a crash has torn is read up to there; one that is damaged elsewhere is not trusted', () => {
   const dir = mkdtempSync(join(tmpdir(), 'acg-runs-'));
   const file = join(dir, 'runs.ndjson');
@@ -38,7 +50,9 @@ test('a raw file that a crash has torn is read up to there; one that is damaged 
     writeFileSync(file, '{"version":1,"scen');
     expect(readRuns(file)).toEqual([]);
     writeFileSync(file, '{"version":1,"scen\n{}\n');
-    expect(() => readRuns(file)).toThrow();
+    expect(() => readRuns(file)).toThrow(
+      expect.objectContaining({ code: 'ACG_EVALUATE', message: expect.stringContaining(`${file}:1`) }),
+    );
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }

@@ -53,3 +53,17 @@ test('what is wrong is named with its path', () => {
   const back = [{ name: 'a', calls: [{ shape: [{ at: '2s' }, { at: '1s' }] }] }];
   expect(wrong({ sessions: back })).toThrow(/sessions\.0\.calls\.0\.shape\.1\.at: earlier/);
 });
+
+test('of several drawn sessions each is drawn by itself, whatever its name', async () => {
+  const synthetic = { traces: ['t'], calls: 3 };
+  const sessions = [
+    { name: 'a', count: 2, synthetic },
+    { name: 'b', synthetic },
+  ];
+  const seeds: number[] = [];
+  await planSessions(checkScenario({ ...written, sessions }, 'x.yaml'), null, 7, async (_, __, seed) => {
+    seeds.push(seed);
+    return [];
+  });
+  expect(new Set(seeds).size).toBe(3);
+});

@@ -3,13 +3,14 @@ import type { ReplayFiles } from '../../replay/index.ts';
 import type { NodeTree } from '../node.ts';
 import type { Peer } from '../peers.ts';
 import type { PlannedSession } from '../scenario.ts';
-import type { ArmInfo, Scenario } from '../types.ts';
+import type { ArmInfo, Environment, Scenario } from '../types.ts';
 
 /** What this release offers to arms that use it: its command line and its way of starting a session. */
 export interface Host {
   /** The words that start `agentcgroup`. */
   command: string[];
   version: string;
+  program: Environment['program'];
   /** `agentcgroup run`: starts an agent as a session of the daemon in `runDir`; its exit status as a shell has it. */
   runSession(agent: string[], request: SessionRequest, runDir: string): Promise<number>;
 }

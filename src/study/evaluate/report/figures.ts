@@ -160,7 +160,7 @@ function timeline(table: Table, arm: string, id: string): Figure {
   const name = `${id}-timeline-${arm}`;
   const title = `One run over time: ${arm}`;
   const definition =
-    'Memory charged to each agent and each tool call, stacked; the dashed line is the limit of the node. Bars above it: a call that waited to start, was held back (memory.high or a rate) or frozen. The run with the median end is shown.';
+    'Memory charged to each session, stacked: its agent dark, its tool calls light where they have a cgroup. The dashed line is the limit of the node. Above it a row for each session of which a call waited to start, was held back (memory.high or a rate) or frozen. The run with the median end is shown.';
   if (!run?.timeline) return emptyFigure(name, title, definition, 'No run of this arm has a time line.');
   const { atMs, nodeBytes, series } = run.timeline;
   const step = Math.max(1, Math.ceil(atMs.length / most));
@@ -175,10 +175,15 @@ function timeline(table: Table, arm: string, id: string): Figure {
   // one colour for each session, its agent darkest; a legend of sessions, not of a hundred calls
   const sessions = [...new Set(named.map((s) => s.session))];
   const limit = run.nodeBytes / mib;
-  const bars: Bar[][] = [...named.map((s) => s.rungs), ...run.sessions.map((s) => waitsOf(s, run.pauseMs))].filter(
-    (row) => row.length > 0,
-  );
-  const seen = (kind: Bar[0]) => bars.some((row) => row.some(([k]) => k === kind));
+  const rows = run.sessions
+    .map((s) => ({
+      session: s.session,
+      bars: [...named.filter((n) => n.session === s.session).flatMap((n) => n.rungs), ...waitsOf(s, run.pauseMs)],
+    }))
+    .filter((row) => row.bars.length > 0)
+    // the first one is the highest
+    .reverse();
+  const seen = (kind: Bar[0]) => rows.some((row) => row.bars.some(([k]) => k === kind));
   const legend = [...sessions, ...(['waiting', 'slow', 'frozen'] as const).filter(seen).map((k) => barNames[k])];
   const outcomes = run.sessions
     .map((s) => `${s.session} ${s.completed ? 'completed' : s.alive ? 'alive, not completed' : 'agent killed'}`)
@@ -200,13 +205,19 @@ function timeline(table: Table, arm: string, id: string): Figure {
     alt: `peak ${short(Math.max(...nodeBytes) / mib)} MiB of ${short(limit)} MiB; ${outcomes}`,
     chart: (width) => {
       const shown = frame(width, legend);
-      const row = limit * 0.045;
+      const heightOf = (k: number) => limit * (1.06 + 0.055 * k);
+      const from = Math.min(0, t[0] ?? 0);
+      const memory = valueAxis({ name: 'MiB', min: 0, max: Math.ceil(heightOf(rows.length)) }, 'y');
       return {
-        height: (isNarrow(width) ? 300 : 360) + legendHeight(legend, width) + bars.length * 8,
+        height: (isNarrow(width) ? 300 : 360) + legendHeight(legend, width) + rows.length * 12,
         option: {
           ...shown,
-          xAxis: valueAxis({ name: 'seconds since the barrier', min: Math.min(0, t[0] ?? 0), max: t.at(-1) ?? 1 }, 'x'),
-          yAxis: valueAxis({ name: 'MiB', min: 0, max: Math.ceil(limit * 1.06 + row * (bars.length + 1)) }, 'y'),
+          xAxis: valueAxis({ name: 'seconds since the barrier', min: from, max: t.at(-1) ?? 1 }, 'x'),
+          // above the limit stand the sessions' names
+          yAxis: {
+            ...memory,
+            axisLabel: { ...(memory.axisLabel as object), formatter: (v: number) => (v > limit ? '' : short(v)) },
+          },
           series: [
             ...named.map((s) => ({
               type: 'line',
@@ -226,21 +237,32 @@ function timeline(table: Table, arm: string, id: string): Figure {
               symbol: 'none',
               lineStyle: { color: ink, type: 'dashed', width: 1.5 },
               data: [
-                [Math.min(0, t[0] ?? 0), limit],
+                [from, limit],
                 [t.at(-1) ?? 1, limit],
               ],
             },
-            ...bars.flatMap((spans, k) =>
-              spans.map(([kind, from, to]) => ({
+            {
+              type: 'scatter',
+              symbolSize: 1,
+              clip: false,
+              itemStyle: { color: 'transparent' },
+              label: { show: true, position: 'left', color: ink, fontSize: 10, width: 52, overflow: 'truncate' },
+              data: rows.map(({ session }, k) => ({
+                value: [from, heightOf(k)],
+                label: { formatter: session.replaceAll(/[{}|]/g, '') },
+              })),
+            },
+            ...rows.flatMap(({ bars }, k) =>
+              bars.map(([kind, from, to]) => ({
                 type: 'line',
                 name: barNames[kind],
                 symbol: 'none',
                 color: barColours[kind],
                 lineStyle: { width: 5, color: barColours[kind] },
                 data: [
-                  [from / 1000, limit * 1.05 + row * k],
+                  [from / 1000, heightOf(k)],
                   // a rung seen at one sample only is still to be seen
-                  [Math.max(to, from + run.sampleMs) / 1000, limit * 1.05 + row * k],
+                  [Math.max(to, from + run.sampleMs) / 1000, heightOf(k)],
                 ],
               })),
             ),
@@ -259,7 +281,11 @@ export function sweepFigures(tables: readonly Table[], id: string): Figure[] {
       id: `${id}-sweep-${measure}`,
       title,
       definition: `${measures.find((m) => m.id === measure)!.definition}; mean over runs, band: 95 % interval.`,
-      n: tables.map((t) => `${t.variant} sessions: ${t.runs.length} runs`).join('; '),
+      n: tables
+        .map(
+          (t) => `${t.variant}: ${arms.map((a) => `${a} ${t.runs.filter((r) => r.arm === a).length}`).join(', ')} runs`,
+        )
+        .join('; '),
       x: { name: 'sessions of the swept kind' },
       y: { name: unit },
       series: arms.map((arm) => ({

@@ -1,5 +1,6 @@
 /** What was promised of control, and whether these runs show it. Pure. */
-import type { Cell, Table } from './judge.ts';
+import { average, contrast } from '../../statistics/index.ts';
+import { type Cell, leastBlocks, type Table } from './judge.ts';
 
 export interface Goal {
   arm: string;
@@ -15,7 +16,7 @@ const LOW_WITHIN = 1.25;
 const OVERLAP = 80;
 const GROWTH = 0.71;
 
-/** For each arm of ours; peers are held to the same in the report's table. Scenarios with no HIGH have only the first. */
+/** For each kind of control, peers too. Scenarios with no HIGH have only the first. */
 export function goalsOf(table: Table): Goal[] {
   return table.arms
     .filter((a) => a !== 'alone' && a !== 'none')
@@ -39,9 +40,9 @@ export function goalsOf(table: Table): Goal[] {
 
 function safety(table: Table, arm: string): Goal {
   const { runs, of, share } = table.safe.find((s) => s.arm === arm)!;
-  const found = share
-    ? `${runs} of ${of} runs; such runs are at least ${(100 * share.low).toFixed(0)} % (95 %, Wilson)`
-    : 'no run counts';
+  const least =
+    share && share.low > 0 ? `; such runs are at least ${(100 * share.low).toFixed(0)} % (95 %, Wilson)` : '';
+  const found = share ? `${runs} of ${of} runs${least}` : 'no run counts';
   return { arm, what: 'no agent lost', found, kept: of === 0 ? 'not shown' : runs === of ? 'kept' : 'missed' };
 }
 
@@ -50,7 +51,10 @@ function bound(arm: string, c: Cell, what: string, unit: string, keeps: (v: numb
   const missing = c.of - c.n;
   if (!c.mean) return missing === c.of ? [] : [{ arm, what, found: `only ${c.n} run with a value`, kept: 'not shown' }];
   const { value, low, high } = c.mean;
-  const found = `${value.toFixed(2)} ${unit} (${low.toFixed(2)} to ${high.toFixed(2)}), ${c.n} of ${c.of} runs${missing > 0 ? '; the others did not get there' : ''}`;
+  // hundredths of a time alone, tenths of a per cent
+  const shown = (v: number) => v.toFixed(unit === '%' ? 1 : 2);
+  const range = shown(low) === shown(high) ? '' : ` (${shown(low)} to ${shown(high)})`;
+  const found = `${shown(value)} ${unit}${range}, ${c.n} of ${c.of} runs${missing > 0 ? '; the others did not get there' : ''}`;
   const all = keeps(low) && keeps(high);
   return [
     {
@@ -62,19 +66,26 @@ function bound(arm: string, c: Cell, what: string, unit: string, keeps: (v: numb
   ];
 }
 
-/** Growth latency of HIGH against no control, as a ratio of means. */
+/** Growth latency of HIGH against no control, as a ratio of means over the blocks that have both. */
 function growth(table: Table, arm: string): Goal[] {
-  const mean = (a: string) => table.cells.find((c) => c.measure === 'growth_p95' && c.arm === a)?.mean?.value;
-  const verdict = table.verdicts.find((v) => v.measure === 'growth_p95' && v.arm === arm && v.other === 'none');
-  const [own, none] = [mean(arm), mean('none')];
-  if (own === undefined || none === undefined || !verdict) return [];
-  const what = 'growth latency p95 of HIGH at least 29 % below no control';
-  const found = `${own.toFixed(2)} against ${none.toFixed(2)} ms per MiB, ${(100 * (own / none - 1)).toFixed(0)} %`;
+  const values = (a: string) => table.cells.find((c) => c.measure === 'growth_p95' && c.arm === a)?.values ?? [];
+  const none = values('none');
+  const blocks = values(arm).flatMap(({ run, value }) => {
+    const other = none.find((v) => v.run === run);
+    return other ? [[value, other.value] as const] : [];
+  });
+  if (blocks.length < 2) return [];
+  const [own, others] = [blocks.map((b) => b[0]), blocks.map((b) => b[1])];
+  const ratio = contrast(own, others, average, { paired: true, ratio: true });
+  const per = (v: number) => `${v < 1 ? '' : '+'}${(100 * (v - 1)).toFixed(0)} %`;
+  const found = `${average(own).toFixed(2)} against ${average(others).toFixed(2)} ms per MiB, ${per(ratio.value)} (${per(ratio.low)} to ${per(ratio.high)})`;
   const kept =
-    own <= GROWTH * none && verdict.finding === 'better'
-      ? 'kept'
-      : verdict.finding === 'worse'
-        ? 'missed'
-        : 'not shown';
-  return [{ arm, what, found, kept }];
+    blocks.length < leastBlocks
+      ? 'not shown'
+      : ratio.high <= GROWTH
+        ? 'kept'
+        : ratio.low > GROWTH
+          ? 'missed'
+          : 'not shown';
+  return [{ arm, what: 'growth latency p95 of HIGH at least 29 % below no control', found, kept }];
 }

@@ -60,7 +60,7 @@ export interface Table {
 }
 
 /** Fewer blocks cannot reach p = 0.05 even alone: 2 of 2^5 sign patterns are 0.0625. */
-const leastBlocks = 6;
+export const leastBlocks = 6;
 const LEVEL = 0.05;
 
 /** All runs of one scenario and variant. */
@@ -177,8 +177,11 @@ function inWords(m: Measure, v: Omit<Verdict, 'text'>, missing: number): string 
       ? `${who}: cannot be compared, no block of runs has a value in both${left}.`
       : `${who}: too few runs (${v.n} blocks; ${leastBlocks} are the least)${left}.`;
   const d = v.difference!;
-  const range = `95 % interval ${digits(d.low)} to ${digits(d.high)} ${m.unit}, p = ${v.adjusted! < 0.001 ? '< 0.001' : v.adjusted!.toFixed(3)}, n = ${v.n}`;
-  if (v.finding === 'none') return `${who}: no difference shown (${range})${left}.`;
-  const size = `${digits(Math.abs(d.value))} ${m.unit} ${d.value > 0 ? 'more' : 'less'}`;
-  return `${who}: ${v.finding}, ${size} (${range})${left}.`;
+  const sure = `p ${v.adjusted! < 0.001 ? '< 0.001' : `= ${v.adjusted!.toFixed(3)}`}, n = ${v.n}`;
+  if (v.finding === 'none')
+    return `${who}: no difference shown (95 % interval ${digits(d.low)} to ${digits(d.high)} ${m.unit}, ${sure})${left}.`;
+  // what is less is so by its size, the interval too
+  const [word, value, low, high] =
+    d.value > 0 ? (['more', d.value, d.low, d.high] as const) : (['less', -d.value, -d.high, -d.low] as const);
+  return `${who}: ${v.finding}, ${word} by ${digits(value)} ${m.unit} (95 % interval ${digits(low)} to ${digits(high)}, ${sure})${left}.`;
 }

@@ -79,7 +79,7 @@ export const measures: readonly Measure[] = [
   {
     id: 'high_over_alone',
     title: 'Time of HIGH over its time alone',
-    unit: 'x',
+    unit: 'times its time alone',
     better: 'less',
     definition:
       'from its start to the end of its last call, over the mean of the same in arm alone; only runs in which HIGH completed',
@@ -89,7 +89,7 @@ export const measures: readonly Measure[] = [
   {
     id: 'low_over_alone',
     title: 'Time of LOW over its time alone',
-    unit: 'x',
+    unit: 'times its time alone',
     better: 'less',
     definition:
       'mean over the LOW sessions, over the mean of the same in arm alone; only runs in which all LOWs completed',

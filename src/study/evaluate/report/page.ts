@@ -10,6 +10,7 @@ import {
   shown,
   table,
 } from '../../report/index.ts';
+import type { Estimate } from '../../statistics/index.ts';
 import type { ArmInfo, Run } from '../index.ts';
 import { figuresOf, sweepFigures } from './figures.ts';
 import { type Goal, goalsOf } from './goals.ts';
@@ -96,7 +97,14 @@ export function page(data: ReportData, figures: ReadonlyMap<Experiment, Figure[]
 function intro(data: ReportData): string {
   const runs = data.experiments.flatMap((e) => e.tables.flatMap((t) => [...t.runs, ...t.broken]));
   const broken = data.experiments.reduce((n, e) => n + e.tables.reduce((m, t) => m + t.broken.length, 0), 0);
-  return `<p>${runs.length} runs, ${broken === 0 ? 'none broken' : `<b>${broken} broken</b> (shown below)`}${data.outdated ? `; ${data.outdated} of an earlier form of a scenario left out` : ''}. A difference is only called one where Holm's correction over the scenario's whole table leaves p at most 0.05 and the 95 % interval excludes zero.</p>`;
+  return `<p>${runs.length} runs, ${broken === 0 ? 'none broken' : `<b>${broken} broken</b> (shown below)`}${data.outdated ? `; ${data.outdated} of an earlier form of a scenario left out` : ''}. A difference is only called one where Holm's correction over the scenario's whole table leaves p at most 0.05 and the 95 % interval excludes zero.</p>${fromSources(runs)}`;
+}
+
+/** Figures of another speed: in a checkout whose `dist/` is older than its sources. */
+function fromSources(runs: readonly Run[]): string {
+  const so = runs.filter((r) => r.environment.where === 'lab' && r.environment.program === 'sources').length;
+  if (so === 0) return '';
+  return `<p><b>${so} of ${runs.length} runs were made from the sources</b>, which were newer than what was built from them: a daemon takes twice as long to start so. Do not compare them with runs of what is built; <code>npm run setup</code> builds it.</p>`;
 }
 
 function experimentPart(e: Experiment, figures: readonly Figure[]): string {
@@ -105,7 +113,7 @@ function experimentPart(e: Experiment, figures: readonly Figure[]): string {
     ...(one ? [goalsPart(e.goals)] : [densityPart(e)]),
     ...e.tables.map(
       (t) =>
-        `${one ? '' : `<h3>${t.variant} sessions</h3>`}${measureTable(t)}${verdictPart(t)}${brokenPart(t)}${besidePart(t)}`,
+        `${one ? '' : `<h3 class="part">${t.variant} of the swept session</h3>`}${measureTable(t)}${verdictPart(t)}${brokenPart(t)}${besidePart(t)}`,
     ),
     ...figures.map(figurePart),
   ].join('\n');
@@ -113,10 +121,15 @@ function experimentPart(e: Experiment, figures: readonly Figure[]): string {
 
 function goalsPart(goals: readonly Goal[]): string {
   if (!goals.length) return '';
-  return `<h3>What was promised</h3>${table(
-    ['Arm', 'Goal', 'Found', ''],
-    goals.map((g) => [esc(g.arm), esc(g.what), esc(g.found), `<b>${esc(g.kept)}</b>`]),
-  )}`;
+  const whats = [...new Set(goals.map((g) => g.what))];
+  const cell = (g: Goal | undefined) => (g ? `<span><b>${esc(g.kept)}</b> <small>${esc(g.found)}</small></span>` : '–');
+  return `<h3>The goals, arm by arm</h3>${table(
+    ['Arm', ...whats.map(esc)],
+    [...Map.groupBy(goals, (g) => g.arm)].map(([arm, own]) => [
+      esc(arm),
+      ...whats.map((w) => cell(own.find((g) => g.what === w))),
+    ]),
+  )}<p class="small">Kept or missed is what the whole interval keeps or misses, in all runs of the arm.</p>`;
 }
 
 function densityPart(e: Experiment): string {
@@ -127,12 +140,16 @@ function densityPart(e: Experiment): string {
   )}`;
 }
 
+/** An interval that is the value itself, as far as it is shown, says nothing. */
+function withInterval(e: Estimate): string {
+  const [value, low, high] = [shown(e.value), shown(e.low), shown(e.high)];
+  return low === value && high === value ? value : `${value} <small>${low} to ${high}</small>`;
+}
+
 function measureTable(t: Table): string {
   const cell = (c: Cell | undefined): string => {
     if (!c || c.n === 0) return '–';
-    const value = c.mean
-      ? `${shown(c.mean.value)} <small>${shown(c.mean.low)} to ${shown(c.mean.high)}</small>`
-      : shown(c.values[0]!.value);
+    const value = c.mean ? withInterval(c.mean) : shown(c.values[0]!.value);
     return `<span>${value}${c.n < c.of ? ` <small>n ${c.n}/${c.of}</small>` : ''}</span>`;
   };
   const known = measures.filter((m) => t.cells.some((c) => c.measure === m.id && c.n > 0));
@@ -148,14 +165,14 @@ function measureTable(t: Table): string {
   });
   const runs = t.arms.map((a) => `${esc(a)} <small>n ${t.runs.filter((r) => r.arm === a).length}</small>`);
   return `<h3>Arms and measures</h3>${table(
-    ['', 'unit', ...runs],
+    ['Measure', 'Unit', ...runs],
     known.map((m) => [
       `<a href="#m-${m.id}">${esc(m.title)}</a>`,
       esc(m.unit),
       ...t.arms.map((a) => cell(of(m.id, a))),
     ]),
     [false, false, ...t.arms.map(() => true)],
-  )}<p class="small">Mean over runs with its 95 % bootstrap interval. n k/N: k of N runs have a value. ${csvLink(`${t.scenario}${t.variant ?? ''}`, data)}</p>`;
+  )}<p class="small">Mean over runs with its 95 % bootstrap interval, where that differs from it as shown. n k/N: k of N runs have a value. ${csvLink(`${t.scenario}${t.variant ?? ''}`, data)}</p>`;
 }
 
 const order = { worse: 0, better: 1, none: 2, 'too few': 3 } as const;
@@ -178,7 +195,14 @@ function verdictPart(t: Table): string {
         ? 'no difference shown'
         : 'not compared';
     const rows = all.toSorted((a, b) => order[a.finding] - order[b.finding]);
-    return `<details class="finding"${clear.length && pair.startsWith('agentcgroup') ? ' open' : ''}><summary><span>${esc(pair)}</span><span class="values"><b>${head}</b></span></summary><ul>${rows.map((v) => `<li>${v.finding === 'none' || v.finding === 'too few' ? esc(v.text) : `<b>${esc(v.text)}</b>`}</li>`).join('')}</ul></details>`;
+    const item = (v: Table['verdicts'][number]) => {
+      // the pair is named above
+      const [measure, found] = v.text.split(`: ${pair}: `) as [string, string];
+      const clearly = v.finding === 'better' || v.finding === 'worse';
+      return `<li>${clearly ? `<b>${esc(measure)}</b>` : esc(measure)}: ${esc(found)}</li>`;
+    };
+    const first = /^agentcgroup\S* against none$/.test(pair);
+    return `<details class="finding"${clear.length && first ? ' open' : ''}><summary><span>${esc(pair)}</span><span class="values"><b>${head}</b></span></summary><ul>${rows.map(item).join('')}</ul></details>`;
   });
   const most = Math.max(...t.verdicts.map((v) => v.n));
   const weak =
@@ -201,12 +225,12 @@ function brokenPart(t: Table): string {
 function besidePart(t: Table): string {
   if (!t.beside?.length) return '';
   return `<h3>The same in the simulator</h3>${table(
-    ['Arm', '', 'unit', 'runs', 'simulated', 'difference'],
+    ['Arm', 'Measure', 'Unit', 'Runs', 'Simulated', 'Difference'],
     t.beside.map((b) => [
       esc(b.arm),
       esc(b.what),
       esc(b.unit),
-      b.runs ? `<span>${shown(b.runs.value)} <small>${shown(b.runs.low)} to ${shown(b.runs.high)}</small></span>` : '–',
+      b.runs ? `<span>${withInterval(b.runs)}</span>` : '–',
       shown(b.simulated),
       b.runs && b.simulated !== null ? shown(b.simulated - b.runs.value) : '–',
     ]),
@@ -217,7 +241,7 @@ function besidePart(t: Table): string {
 function armsPart(data: ReportData): string {
   const used = new Set(data.experiments.flatMap((e) => e.tables.flatMap((t) => t.arms)));
   return table(
-    ['Arm', '', ''],
+    ['Arm', 'What', 'From'],
     [...used].map((name) => {
       const info = data.arms.find((a) => a.name === name);
       return [esc(name), esc(info?.what ?? ''), info?.peer ? 'as Debian packages it' : ''];
@@ -236,13 +260,14 @@ function methodPart(data: ReportData): string {
 <dl>${[...environments].map(([text, own]) => `<dt>${own.length} runs</dt><dd>${esc(text)}</dd>`).join('')}
 <dt>The guest's clock</dt><dd>${esc(waitsText(runs))}</dd>
 <dt>Seeds</dt><dd>${esc([...new Set(runs.map((r) => r.seed))].join(', '))}</dd>
-<dt>When</dt><dd>${esc(runs.map((r) => r.startedAt).sort()[0] ?? '')} to ${esc(
-    runs
-      .map((r) => r.startedAt)
-      .sort()
-      .at(-1) ?? '',
-  )}</dd></dl>
+<dt>When</dt><dd>${esc(whenText(runs))}</dd></dl>
 <p>To do it again:</p><pre class="scroll">${esc(data.commands.join('\n'))}</pre>`;
+}
+
+/** By the clocks of the machines that ran: guests' clocks run ahead of the host's. */
+function whenText(runs: readonly Run[]): string {
+  const minutes = runs.map((r) => r.startedAt.replace(/^(.{10})T(.{5}).*$/, '$1 $2')).sort();
+  return minutes.length ? `${minutes[0]} to ${minutes.at(-1)} UTC, by the clock of the machine that ran` : '';
 }
 
 /** Whether times are to be believed: see `hostWaits`. */
@@ -259,7 +284,7 @@ function environmentText({ environment: e, arm }: Run): string {
   return [
     `kernel ${e.kernel}, ${e.where === 'lab' ? `in a microVM (${e.accelerator}${e.deterministicClock ? ', clock counts instructions' : ''})` : 'on the machine itself'}`,
     `${e.cpus} CPUs, ${shown(e.memoryBytes / 2 ** 20)} MiB, swap ${shown(e.swapBytes / 2 ** 20)} MiB, huge pages ${e.hugePages}`,
-    `agentcgroup ${e.agentcgroup}, Node.js ${e.node}`,
+    `agentcgroup ${e.agentcgroup}${e.program ? ` (${e.program})` : ''}, Node.js ${e.node}`,
     ...(e.peer ? [`${arm}: ${e.peer}`] : []),
   ].join('; ');
 }

@@ -49,11 +49,19 @@ export async function report(
   return { report: path, results, data };
 }
 
-/** All tables of these runs. Of a scenario that has changed between runs only those of its latest form count. Pure. */
+/**
+ * All tables of these runs. Of a scenario that has changed between runs only those of its latest form count: the plan knows it
+ * (the clocks of guests run ahead, so times are asked only without one). Pure.
+ */
 export function judge(runs: readonly Run[], plan: Plan | undefined, arms: readonly ArmInfo[]): ReportData {
-  const latest = new Map<string, Run>();
-  for (const r of runs) if ((latest.get(r.scenario)?.startedAt ?? '') <= r.startedAt) latest.set(r.scenario, r);
-  const current = runs.filter((r) => latest.get(r.scenario)!.scenarioHash === r.scenarioHash);
+  const latest = new Map<string, string>();
+  for (const r of runs.toSorted((a, b) => (a.startedAt < b.startedAt ? -1 : 1))) latest.set(r.scenario, r.scenarioHash);
+  for (const { hash, scenario } of plan?.scenarios ?? []) {
+    const { name } = scenario as Scenario;
+    if (runs.some((r) => r.scenario === name && r.scenarioHash === hash)) latest.set(name, hash);
+  }
+  // in the order of the plan, whichever guest was first
+  const current = runs.filter((r) => latest.get(r.scenario) === r.scenarioHash).toSorted((a, b) => a.order - b.order);
   const groups = Map.groupBy(current, (r) => `${r.scenario}\t${r.variant ?? ''}`);
   return {
     experiments: experimentsOf([...groups.values()].map(tableOf)),

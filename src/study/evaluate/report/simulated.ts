@@ -124,7 +124,7 @@ function rowsOf(table: Table, arm: string, work: Workload, o: Outcome): Beside[]
       ? [
           row(
             'Time of HIGH over its time alone',
-            'x',
+            'times its time alone',
             'high_over_alone',
             over((r) => r === top),
           ),
@@ -132,7 +132,7 @@ function rowsOf(table: Table, arm: string, work: Workload, o: Outcome): Beside[]
       : []),
     row(
       'Time of LOW over its time alone',
-      'x',
+      'times its time alone',
       'low_over_alone',
       over((r) => !several || r < top),
     ),

@@ -106,7 +106,7 @@ export function fleetFigures(study: FleetStudy): Figure[] {
     figure(
       'slowdown-high',
       'High-priority sessions: time over time alone',
-      'Mean over sessions with priority high that lived; band: 95 % (bootstrap over nodes).',
+      'Mean over sessions with priority high that lived; band: 95 % (bootstrap over nodes), with five nodes or more.',
       'times the time alone',
       (r) => ({ y: r.high, low: r.highInterval?.low, high: r.highInterval?.high }),
       1,
@@ -114,7 +114,7 @@ export function fleetFigures(study: FleetStudy): Figure[] {
     figure(
       'slowdown-rest',
       'All other sessions: time over time alone',
-      'Mean over the other sessions that lived; band: 95 % (bootstrap over nodes).',
+      'Mean over the other sessions that lived; band: 95 % (bootstrap over nodes), with five nodes or more.',
       'times the time alone',
       (r) => ({ y: r.rest, low: r.restInterval?.low, high: r.restInterval?.high }),
       1,
@@ -218,7 +218,7 @@ function fleetTable(study: FleetStudy): string {
 const ratio = (v: number | null) => (v === null ? '–' : v.toFixed(3));
 
 const interval = (o: Outcome) =>
-  `${shown(o.agentsLost.value)} <small>${shown(o.agentsLost.low)} to ${shown(o.agentsLost.high)}</small>`;
+  `<span>${shown(o.agentsLost.value)} <small>${shown(o.agentsLost.low)} to ${shown(o.agentsLost.high)}</small></span>`;
 
 function modelTable(study: FleetStudy): string {
   if (!study.model.length) return '<p>Not compared in this run.</p>';

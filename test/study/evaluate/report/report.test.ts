@@ -2,6 +2,8 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
+import { programOf } from '../../../../src/cli/commands/evaluate.ts';
+import { summary } from '../../../../src/cli/evaluate/summary.ts';
 import { checkScenario } from '../../../../src/study/evaluate/index.ts';
 import { judge, report } from '../../../../src/study/evaluate/report/index.ts';
 import { pairsOf } from '../../../../src/study/evaluate/report/judge.ts';
@@ -29,7 +31,7 @@ test('a real difference is found, in the right direction, and said in words', ()
   expect(high.finding).toBe('better');
   expect(high.difference!.high).toBeLessThan(-0.2);
   expect(high.text).toMatch(
-    /^Time of HIGH over its time alone: agentcgroup against none: better, 0\.2\d x less \(95 % interval/,
+    /^Time of HIGH over its time alone: agentcgroup against none: better, less by 0\.2\d times its time alone \(95 % interval 0\.2\d? to 0\.\d+, p < 0\.001, n = 20\)\.$/,
   );
   expect(verdict(t, 'growth_p95', 'agentcgroup', 'none').finding).toBe('better');
   expect(verdict(t, 'agents_alive', 'agentcgroup', 'none').finding).toBe('better');
@@ -83,6 +85,38 @@ test('goals: kept, missed, and not shown', () => {
   expect(kept('LOW at most')).toBe('missed');
   expect(kept('overlap')).toBe('not shown');
   expect(kept('29 %')).toBe('kept');
+  // 30 % below on average, but not for certain
+  const near = judge(
+    blocks(12, {
+      alone,
+      none: { ...base, growthMs: 4, noise: 0.3 },
+      agentcgroup: { ...base, growthMs: 2.85, noise: 0.3 },
+    }),
+    undefined,
+    [],
+  ).experiments[0]!;
+  const growth = near.goals.find((g) => g.what.includes('29 %'))!;
+  expect(growth.found).toMatch(/-\d\d % \(-\d\d % to -\d\d %\)$/);
+  expect(growth.kept).toBe('not shown');
+});
+
+test('the plan says which form of a scenario counts, and in which order they come', () => {
+  const scenario = (name: string, hash: string, order: number, startedAt: string) => ({
+    ...madeRun('none', 0, base, { scenario: name }),
+    ...{ scenarioHash: hash, order, startedAt },
+  });
+  const runs = [
+    scenario('second', 'b', 1, '2026-01-01T00:00:00.000Z'),
+    // the clock of the guest that made it was ahead
+    { ...scenario('first', 'old', 0, '2026-01-01T00:09:00.000Z'), run: 1 },
+    scenario('first', 'new', 0, '2026-01-01T00:05:00.000Z'),
+  ];
+  const scenarios = [{ hash: 'new', scenario: { name: 'first' } }];
+  const plan = { version: 1 as const, createdAt: '', command: [], scenarios, runs: [] };
+  const data = judge(runs, plan, []);
+  expect(data.experiments.map((e) => e.name)).toEqual(['first', 'second']);
+  expect(data.experiments[0]!.tables[0]!.runs.map((r) => r.scenarioHash)).toEqual(['new']);
+  expect(data.outdated).toBe(1);
 });
 
 test('pairs: ours against all others, the others against no control, nobody against itself or the reference', () => {
@@ -125,6 +159,43 @@ test('the same scenario in the simulator stands beside the runs', async () => {
   expect(row('agentcgroup', /alive/).simulated).toBe(100);
   expect(row('agentcgroup', /HIGH/).simulated).toBeLessThan(1.1);
   expect(row('agentcgroup', /HIGH/).runs!.low).toBeLessThanOrEqual(row('agentcgroup', /HIGH/).runs!.value);
+});
+
+test('runs made from sources newer than what is built are named', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'agentcgroup-report-'));
+  try {
+    const file = join(dir, 'runs.ndjson');
+    const runs = (program: 'bundle' | 'sources') => [
+      madeRun('none', 0, base),
+      ...[1, 2].map((n) => {
+        const run = madeRun('none', n, base);
+        return { ...run, environment: { ...run.environment, program } };
+      }),
+    ];
+    const html = async (program: 'bundle' | 'sources') => {
+      await writeFile(
+        file,
+        runs(program)
+          .map((r) => `${JSON.stringify(r)}\n`)
+          .join(''),
+      );
+      const written = await report(file, dir);
+      return `${await readFile(written.report, 'utf8')}${summary(written)}`;
+    };
+    expect(await html('bundle')).not.toContain('from the sources');
+    const said = await html('sources');
+    expect(said).toContain('2 of 3 runs were made from the sources');
+    expect(said).toContain('; 2 runs made from the sources');
+    expect(said).toContain('agentcgroup 0.1.0 (sources)');
+  } finally {
+    await rm(dir, { recursive: true });
+  }
+});
+
+test('what is run is told by where its files are', () => {
+  expect(programOf('file:///x/src/cli/commands/evaluate.ts')).toBe('sources');
+  expect(programOf('file:///x/dist/cli/commands/evaluate.js')).toBe('built');
+  expect(programOf('file:///x/dist/cli/lab/evaluate-Bx1.js')).toBe('bundle');
 });
 
 test('a report in one file: broken runs shown, nothing from outside, every figure with its data', async () => {
