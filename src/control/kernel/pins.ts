@@ -11,6 +11,9 @@ export const defaultPinRoot = '/sys/fs/bpf/agentcgroup';
 /** Maps that all programs share, of this release's layout. */
 export const sharedDirectory = `shared-v${WIRE_VERSION}`;
 
+/** Programs and shared maps of any release: `name-<key>`, `shared-v<n>`. */
+const OURS = /^(shared-v\d+|[a-z_]+-[0-9a-f]{12}(-new)?)$/;
+
 /** The BPF file system refuses dots in names; ".rodata" and its like have one. */
 export const pinName = (name: string): string => name.replaceAll('.', '_');
 
@@ -63,6 +66,18 @@ export function removePins(path: string): void {
     else unlinkSync(child);
   }
   rmdirSync(path);
+}
+
+/**
+ * Removes everything of ours below a root, and the root when nothing else is left there. What others keep in that folder stays.
+ * Throws ACG_BPF_PIN when it is in no BPF file system: files are never deleted, whatever --pin-root names.
+ */
+export function removeAllPins(root: string): void {
+  if (!existsSync(root)) return;
+  if (!bpf().isBpffs(root)) throw new AcgError('ACG_BPF_PIN', `${root} is not in a BPF file system`);
+  const ours = readdirSync(root).filter((name) => name === STAY || OURS.test(name));
+  for (const name of ours) removePins(join(root, name));
+  if (ours.length > 0 && readdirSync(root).length === 0) rmdirSync(root);
 }
 
 /**

@@ -6,7 +6,7 @@ import type { Descriptor } from './descriptor.ts';
 import { epochMs, lostCounts, lostView } from './events.ts';
 import { u32 } from './layout.ts';
 import { MapView } from './maps.ts';
-import { defaultPinRoot, openPin, removePins, sharedDirectory } from './pins.ts';
+import { defaultPinRoot, openPin, removeAllPins, sharedDirectory } from './pins.ts';
 import { missingPrivilege } from './privilege.ts';
 import { exitOf, type SchedulerMode } from './scheduler.ts';
 import { AcgSchedulerState } from './wire.ts';
@@ -128,12 +128,12 @@ export function bpfStatus(pinRoot = defaultPinRoot): BpfStatus {
 }
 
 /**
- * Takes everything of ours out of the kernel: links, programs, maps, and the directory. What a running process holds open stays
+ * Takes everything of ours out of the kernel: links, programs, maps, and the directory if nothing else is in it. What a running process holds open stays
  * until it lets go (a daemon that finds its pins gone does so within a second) or ends; `held` counts the programs that did.
  */
 export async function unloadAll(pinRoot = defaultPinRoot): Promise<{ removed: BpfStatus; held: number }> {
   const removed = bpfStatus(pinRoot);
-  removePins(pinRoot);
+  removeAllPins(pinRoot);
   const ids = removed.loaded.flatMap((l) => l.programs.map((p) => p.id));
   // the kernel frees a program after a grace period
   let held = ids.filter(isLoaded).length;

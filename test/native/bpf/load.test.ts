@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -115,6 +115,22 @@ describe.skipIf(why)(`loading${why ? ` (skipped: ${why})` : ''}`, () => {
     expect(() => new Monitor({ pinRoot: join(repository, 'test') })).toThrow(
       expect.objectContaining({ code: 'ACG_BPF_PIN', message: expect.stringContaining('not in a BPF file system') }),
     );
+  });
+
+  test('unload never deletes files, nor what others have pinned beside ours', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'acg-unload-'));
+    writeFileSync(join(folder, 'file'), 'kept');
+    mkdirSync(join(folder, 'stay'));
+    await expect(unloadAll(folder)).rejects.toThrow(
+      expect.objectContaining({ code: 'ACG_BPF_PIN', message: expect.stringContaining('not in a BPF file system') }),
+    );
+    expect(readdirSync(folder)).toEqual(['file', 'stay']);
+    rmSync(folder, { recursive: true });
+
+    const root = join(place.path, 'beside');
+    for (const name of ['others', 'stay']) mkdirSync(join(root, name), { recursive: true });
+    await unloadAll(root);
+    expect(readdirSync(root)).toEqual(['others']);
   });
 
   test('without privilege it is ACG_BPF_UNSUPPORTED, not a riddle', () => {
