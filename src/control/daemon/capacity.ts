@@ -28,8 +28,10 @@ export function capacityNow({ cgroup, mount }: Pick<Root, 'cgroup' | 'mount'>, {
   const used = usedBelow(cgroup);
   const levels: Level[] = [];
   for (let at = cgroup; at.path.startsWith(mount.path); at = at.parent) {
-    const limit = at.read('memory.max');
-    if (typeof limit === 'number') levels.push({ limit, used: at === cgroup ? used : usedBelow(at) });
+    // from a soft limit on the kernel reclaims and slows down, as Kubernetes' memory QoS and systemd's MemoryHigh= mean it
+    const limits = [at.read('memory.max'), at.read('memory.high')].filter((limit) => typeof limit === 'number');
+    const limit = Math.min(...limits);
+    if (limits.length > 0) levels.push({ limit, used: at === cgroup ? used : usedBelow(at) });
     if (at.path === mount.path) break;
   }
   const machine = machineLevel(readFileSync('/proc/meminfo', 'utf8'), node.reserve);
