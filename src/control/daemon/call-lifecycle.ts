@@ -2,7 +2,7 @@ import { type AcgError, asAcgError, type CallRecord, type Feedback, redactComman
 import { CgroupFileError } from '../cgroup/index.ts';
 import type { Ended } from '../intercept/index.ts';
 import { commandClass, hintOf, hintRecord, type KillReason } from '../policy/index.ts';
-import { askedFor, Call, type Controllers, createCallCgroup } from './call.ts';
+import { askedFor, Call, type Controllers, createCallCgroup, type Explanations } from './call.ts';
 import type { KeptCall } from './kept.ts';
 import type { PolicyDriver } from './policy-driver.ts';
 import { decodeWaitStatus, onGone } from './processes.ts';
@@ -20,7 +20,6 @@ const DYING_MS = 5000;
 const NOTHING_RAN = 'nothing of it ran under control';
 
 type KilledBy = NonNullable<CallRecord['killedBy']>;
-type Explanations = NonNullable<CallRecord['explanations']>;
 
 /** What is known of a call before it begins, whichever way it came. */
 export interface Beginning {
@@ -283,7 +282,7 @@ export class CallLifecycle {
       this.kill(session, call, 'agent');
       return;
     }
-    call.explanations.push({ t: Date.now(), text: `${NOTHING_RAN}: who asked for it had gone when the answer came` });
+    call.explain({ t: Date.now(), text: `${NOTHING_RAN}: who asked for it was gone before anything was started` });
     this.finish(session, call).catch((error) => this.#report(error, `finish call ${call.id}`));
   }
 
@@ -341,8 +340,11 @@ export class CallLifecycle {
     // the cgroup goes after its record is kept: a daemon that dies in between leaves it for the next one to record
     await Promise.all([this.#traces.flush(session.id), this.#policy.callEnded(call.id, call.cgroup)]);
     // one rmdir as a rule; a call that made cgroups of its own takes longer
-    if (!call.cgroup.tryRemove()) await call.cgroup.remove();
-    call.ended.resolve(record);
+    try {
+      if (!call.cgroup.tryRemove()) await call.cgroup.remove();
+    } finally {
+      call.ended.resolve(record);
+    }
   }
 }
 

@@ -6,6 +6,11 @@ import type { KillReason } from '../policy/index.ts';
 import { CALL_XATTR, type KeptCall } from './kept.ts';
 import { callUsage, measured } from './usage.ts';
 
+/** In a record, at most. */
+const MOST_EXPLANATIONS = 500;
+
+export type Explanations = NonNullable<CallRecord['explanations']>;
+
 /** A tool call under way: its cgroup, what is kept of it, and what only its end can tell. */
 export class Call {
   readonly cgroup: Cgroup;
@@ -21,7 +26,7 @@ export class Call {
   /** Why the policy killed it. */
   killReason: KillReason | undefined;
   pauses = { throttledMs: 0, frozenMs: 0 };
-  readonly explanations: { t: number; text: string }[] = [];
+  #explanations: Explanations = [];
   #watches: { close(): void }[] = [];
   feedback: Feedback | undefined;
   /** Settles when the call's cgroup is gone and its record written. */
@@ -58,6 +63,13 @@ export class Call {
 
   get id(): string {
     return this.kept.call;
+  }
+
+  /** Notes what was decided about it, and why. What lives for days is decided about often: the latest are kept, the trace has all. */
+  explain(...more: Explanations): void {
+    this.#explanations.push(...more);
+    if (this.#explanations.length > 2 * MOST_EXPLANATIONS)
+      this.#explanations = this.#explanations.slice(-MOST_EXPLANATIONS);
   }
 
   /** Does anything run in it, or has run? */
@@ -129,7 +141,7 @@ export class Call {
         heldMs: kept.heldMs,
         throttledMs: this.pauses.throttledMs || undefined,
         frozenMs: this.pauses.frozenMs || undefined,
-        explanations: this.explanations.length > 0 ? this.explanations : undefined,
+        explanations: this.#explanations.length > 0 ? this.#explanations.slice(-MOST_EXPLANATIONS) : undefined,
       }),
       ...callUsage(this.cgroup, this.#controllers),
     };

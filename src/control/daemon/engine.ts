@@ -272,7 +272,13 @@ export class Engine {
     });
     const call = this.calls.start(session, kept, 0);
     this.policy.send({ type: 'call-start', call: call.id, session: session.id, hint, class: commandClass(command) });
-    moveTree(pid, session.agent, call.cgroup, session.kept.oomScoreAdj);
+    try {
+      moveTree(pid, session.agent, call.cgroup, session.kept.oomScoreAdj);
+    } finally {
+      // ends with its process at the latest, wherever that is
+      this.calls.watch(session, call);
+      this.calls.watchAdopted(session, call);
+    }
     this.enlist(call);
     const after = formatDuration(Math.max(0, Date.now() - seen));
     const text = `process ${pid} was running beside the agent without a shell: made a call of its own, ${after} after it was seen`;
@@ -284,8 +290,6 @@ export class Engine {
       kind: 'adopted',
       text,
     });
-    this.calls.watch(session, call);
-    this.calls.watchAdopted(session, call);
     return call;
   }
 
@@ -334,7 +338,7 @@ export class Engine {
     const { call: id, session: of, text } = explanation;
     const t = Date.now() - (performance.now() - explanation.t);
     if (id !== undefined && !this.calls.waiting.explain(id, { t, text }))
-      this.statuses.find(id)?.call.explanations.push({ t, text });
+      this.statuses.find(id)?.call.explain({ t, text });
     const session = of ?? (id === undefined ? undefined : id.slice(0, id.lastIndexOf('.')));
     if (session === undefined || !this.sessions.has(session)) return;
     const about = { session, ...(id !== undefined && { call: id }) };

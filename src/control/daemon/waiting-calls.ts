@@ -1,10 +1,8 @@
-import { AcgError, type CallRecord } from '../../model/index.ts';
+import { AcgError } from '../../model/index.ts';
 import type { PolicyEvent } from '../policy/index.ts';
-import type { Call } from './call.ts';
+import type { Call, Explanations } from './call.ts';
 import type { PolicyDriver } from './policy-driver.ts';
 import type { Session } from './session.ts';
-
-type Explanations = NonNullable<CallRecord['explanations']>;
 
 /** A call that has asked to start and has no answer yet. */
 interface Waiting {
@@ -80,7 +78,7 @@ export class WaitingCalls {
         settle(() => {
           try {
             const call = make(inStep ? 0 : performance.now() - asked);
-            call.explanations.push(...explanations);
+            call.explain(...explanations);
             resolve(call);
           } catch (error) {
             this.#policy.send({ type: 'call-end', call: id });

@@ -1,4 +1,5 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -141,6 +142,21 @@ describe.skipIf(cannotRun)(`what is known of an end${cannotRun ? ` (${cannotRun}
     expect((await session.calls())[1]!.killedBy).toBeUndefined();
   });
 
+  test('who has asked for a kill is answered, even when the cgroup cannot be removed', async (context) => {
+    await using daemon = await configured('');
+    const session = await daemon.session();
+    session.shell('sleep 1000');
+    const { call, cgroup } = await running(session);
+    const [inner, empty] = [cgroup.create('inner').path, join(daemon.dir, 'empty')];
+    mkdirSync(empty);
+    // a directory that something is mounted on cannot be removed
+    if (spawnSync('mount', ['--bind', empty, inner]).status !== 0) return context.skip('may not mount');
+    const umount = () => void spawnSync('umount', [inner]);
+    onTestFinished(umount);
+    expect(await daemon.client.killCall(call.call)).toMatchObject({ state: 'ended', killedBy: 'session' });
+    umount();
+  });
+
   test('a shim that has had no answer in time: the command ran without us, and nobody has killed anything', async () => {
     await using daemon = await configured('');
     const session = await daemon.session({}, { waitMs: 300 });
@@ -156,7 +172,7 @@ describe.skipIf(cannotRun)(`what is known of an end${cannotRun ? ` (${cannotRun}
     expect(call).toMatchObject({ exitCode: null, signal: null, command: script });
     expect(call!.killedBy).toBeUndefined();
     expect(call!.explanations!.map(({ text }) => text)).toEqual([
-      'nothing of it ran under control: who asked for it had gone when the answer came',
+      'nothing of it ran under control: who asked for it was gone before anything was started',
     ]);
     expect((await daemon.client.sessions())[0]).toMatchObject({ callsRunning: 0, callsKilled: 0 });
     expect(session.agent.parent.child('tool-1').exists()).toBe(false);

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -77,4 +78,42 @@ describe.skipIf(cannotRun)(`adoption${cannotRun ? ` (${cannotRun})` : ''}`, () =
       await daemon.client.endSession('a');
       expect(daemon.root.children()).toEqual([]);
     });
+
+  test('a process that cannot be moved leaves no call behind it when it ends', async (context) => {
+    using scratch = scratchDirectory();
+    const config = join(scratch.path, 'agentcgroup.yaml');
+    writeFileSync(config, 'intercept: { adopt: children, adoptAfter: 300ms }\n');
+    const stray = join(scratch.path, 'static-tool');
+    copyFileSync('/bin/sleep', stray);
+    await using daemon = await TestDaemon.start(cgroup2Mount()!, ['--config', config]);
+    const session = await daemon.session({ name: 'b' });
+    const go = join(scratch.path, 'go');
+    const script = `const { existsSync } = require('node:fs');
+      const look = setInterval(() => {
+        if (!existsSync('${go}')) return;
+        clearInterval(look);
+        require('node:child_process').spawn('${stray}', ['1002'], { stdio: 'ignore' });
+      }, 50);`;
+    session.spawn(process.execPath, ['agent', '-e', script]);
+    await sleep(500);
+    const shell = session.shell('exit 0');
+    await shell.ended;
+    // the next call's cgroup, made ahead: nothing can be written to it
+    const procs = join(session.agent.parent.path, 'tool-2/cgroup.procs');
+    await expect.poll(() => existsSync(procs), { timeout: 5000 }).toBe(true);
+    if (spawnSync('mount', ['--bind', '/dev/full', procs]).status !== 0) return context.skip('may not mount');
+    try {
+      writeFileSync(go, '');
+      await expect.poll(() => daemon.log, { timeout: 10_000 }).toContain('could not look for processes without a call');
+    } finally {
+      spawnSync('umount', [procs]);
+    }
+    // it stays where it is, and what was made of it ends with it
+    const adopted = async () =>
+      (await session.calls()).filter(({ via }) => via === 'adopted').map(({ state }) => state);
+    expect(await adopted()).toEqual(['running']);
+    const pid = session.agent.procs().find((p) => readFileSync(`/proc/${p}/cmdline`, 'utf8').startsWith(stray))!;
+    process.kill(pid, 'SIGKILL');
+    await expect.poll(adopted, { timeout: 10_000 }).toEqual(['ended']);
+  });
 });
