@@ -1,7 +1,6 @@
 /** Who controls a simulated node: nobody (limits only), or control/policy exactly as the daemon drives it. */
 import {
   type Action,
-  type Ceiling,
   callGrowth,
   commandClass,
   type Explanation,
@@ -9,17 +8,16 @@ import {
   guardRest,
   initialState,
   isRestless,
-  KILL_MARGIN,
   type PolicyEvent,
   parseHint,
   type State,
   step,
-  type Target,
   type Usage,
 } from '../../control/policy/index.ts';
 import type { Config } from '../../model/index.ts';
-import type { Group } from './memory.ts';
+import { carryOut } from './carry-out.ts';
 import type { Control, SimCall, SimNode, SimSession } from './node.ts';
+import type { Group } from './tree.ts';
 
 /** Plain containers: every call starts at once, nothing is done about anything. `sessionMax`: memory.max of each. */
 export function withoutControl(node: SimNode, sessionMax?: number): Control {
@@ -110,7 +108,9 @@ export class PolicyControl implements Control {
     this.state = state;
     if (!this.#coarse) for (const e of explanations) this.explanations.push(e);
     this.#watch?.({ before, event, state, actions, explanations, now });
-    for (const a of actions) this.#carryOut(a);
+    for (const a of actions)
+      if (a.type === 'wake') this.wakeAt = a.at;
+      else carryOut(this.#node, a, this.#governed);
     if (this.#governed) this.#budgets(event);
   }
 
@@ -201,101 +201,7 @@ export class PolicyControl implements Control {
       this.tell({ type: 'timer' });
     }
   }
-
-  /** As the daemon has it: cache may go for a lower ceiling; what is needed may not, and the next samples show it. */
-  #wouldKill(g: Group, max: number): boolean {
-    return max < g.max && g.usage - (g.pages?.coldFile ?? 0) + KILL_MARGIN > max;
-  }
-
-  #call(id: string): SimCall | undefined {
-    return this.#node.calls.find((c) => c.id === id);
-  }
-
-  #group(t: Target): Group | undefined {
-    switch (t.kind) {
-      case 'tenant':
-        return this.#node.tenants.get(t.tenant);
-      case 'session':
-        return this.#node.sessions.find((s) => s.spec.id === t.session)?.group;
-      case 'agent':
-        return this.#node.sessions.find((s) => s.spec.id === t.session)?.agent;
-      case 'call':
-        return this.#call(t.call)?.group;
-    }
-  }
-
-  #carryOut(a: Action): void {
-    switch (a.type) {
-      case 'bands': {
-        const g = this.#group(a.target);
-        if (!g || g === this.#node.memory.root) return;
-        if (a.min !== undefined) g.min = a.min;
-        if (a.low !== undefined) g.low = a.low;
-        const max = ceiling(a.max);
-        if (max !== undefined && this.#wouldKill(g, max)) return;
-        if (!this.#governed || a.target.kind !== 'call') g.high = ceiling(a.high) ?? g.high;
-        if (max !== undefined) {
-          if (g.usage > max) this.#node.reclaim(g, g.usage - max);
-          g.max = max;
-        }
-        if (g.usage <= g.high) g.stalledUntil = Math.min(g.stalledUntil, this.#node.now);
-        return;
-      }
-      case 'throttle':
-      case 'unthrottle': {
-        const g = this.#group(a.target);
-        if (g && (!this.#governed || a.target.kind !== 'call')) g.high = ceiling(a.high)!;
-        return;
-      }
-      case 'weight': {
-        const c = a.target.kind === 'call' ? this.#call(a.target.call) : undefined;
-        if (c) c.cpuWeight = a.cpu;
-        return;
-      }
-      case 'pids': {
-        const c = this.#call(a.call);
-        if (c) c.pidsMax = a.max;
-        return;
-      }
-      case 'reclaim': {
-        const g = this.#group(a.target);
-        if (g && g !== this.#node.memory.root) this.#node.reclaim(g, a.bytes);
-        return;
-      }
-      case 'freeze':
-      case 'thaw': {
-        const c = this.#call(a.call);
-        if (c) c.group.frozen = a.type === 'freeze';
-        return;
-      }
-      case 'admit': {
-        const c = this.#call(a.call);
-        if (c) {
-          this.#node.start(c);
-          c.cpuWeight = 100;
-        }
-        return;
-      }
-      case 'refuse':
-        if (this.#call(a.call)) this.#node.refuse(this.#call(a.call)!);
-        return;
-      case 'kill':
-        if (this.#call(a.call)) this.#node.kill(this.#call(a.call)!, a.reason);
-        return;
-      case 'wake':
-        this.wakeAt = a.at;
-        return;
-      case 'hold':
-      case 'advise':
-      case 'pace':
-        return;
-    }
-  }
 }
-
-/** A ceiling as the memory model has it: bytes, infinite for none. */
-const ceiling = (c: Ceiling | undefined): number | undefined =>
-  c === 'max' ? Number.POSITIVE_INFINITY : c && Math.floor(c);
 
 function usage(g: Group): Usage {
   const p = g.pages!;

@@ -8,7 +8,7 @@ export function cpuShares(running: SimCall[], cpus: number, now: number): Map<Si
   let open = running.filter((c) => !c.group.frozen && now >= c.group.stalledUntil);
   const wanted = open.reduce((n, c) => n + (c.spec.cpus ?? 1), 0);
   if (wanted <= left) return shares;
-  for (let round = 0; round < 4 && open.length > 0; round++) {
+  while (open.length > 0) {
     const weights = open.reduce((n, c) => n + c.cpuWeight, 0);
     const sated = open.filter((c) => (left * c.cpuWeight) / weights >= (c.spec.cpus ?? 1));
     if (sated.length === 0) {

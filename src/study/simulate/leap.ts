@@ -1,8 +1,8 @@
 /** How far a node may be moved on in one step without anything being lost: to the next event, while no limit is near. */
 import { cpuShares } from './cpu.ts';
-import type { Group } from './memory.ts';
 import type { SimCall, SimNode } from './node.ts';
 import { PAGE } from './paging.ts';
+import type { Group } from './tree.ts';
 import { demandAt } from './workload.ts';
 
 /** The policy does nothing about growth while four times its low mark (5 % of the node) is free. */

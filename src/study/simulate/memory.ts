@@ -8,63 +8,8 @@
  * Left out: LRU ages inside a class of pages, zones, THP, the per-CPU stock.
  */
 
-import type { GrowthBudget, GuardBudget } from '../../control/policy/index.ts';
-
-export type Limit = number;
-export const NO_LIMIT: Limit = Number.POSITIVE_INFINITY;
-
-/** What a group of processes holds; only leaves have one. */
-export interface Pages {
-  anon: number;
-  /** File pages in use: when they are reclaimed they fault back in. */
-  hotFile: number;
-  /** File pages nobody will miss. */
-  coldFile: number;
-  swapped: number;
-}
-
-/** What the memory governor keeps of a cgroup: a growth budget of the policy, and the line usage must stay below. */
-export interface Held extends GrowthBudget {
-  allowed: number;
-  /** When the line was last moved, milliseconds. */
-  at: number;
-}
-
-export interface Group {
-  readonly name: string;
-  readonly parent: Group | undefined;
-  readonly children: Group[];
-  readonly pages: Pages | undefined;
-  usage: number;
-  min: number;
-  low: number;
-  high: Limit;
-  max: Limit;
-  oomGroup: boolean;
-  oomScoreAdj: number;
-  /** How many equal processes share the leaf's anonymous memory. */
-  processes: number;
-  frozen: boolean;
-  dead: boolean;
-  /** Kept by the governor, where one is in charge. */
-  held: Held | undefined;
-  /** The charger sleeps until then. */
-  stalledUntil: number;
-  /** Counters of memory.events and memory.stat. */
-  highEvents: number;
-  maxEvents: number;
-  oomKills: number;
-  refaults: number;
-}
-
-export interface Memory {
-  readonly root: Group;
-  /** The governor's: low-priority growth stops while the root leaves less than `low`, until it leaves `clear`. */
-  guard: (GuardBudget & { tripped: boolean }) | undefined;
-  swapFree: number;
-  /** Leaves killed by the OOM killer since the last look, and the group whose limit it was. */
-  readonly oomKilled: { leaf: Group; domain: Group }[];
-}
+import { grants } from './governor.ts';
+import { account, type Group, isBelow, leavesOf, type Memory, type Pages } from './tree.ts';
 
 const BATCH = 64 * 4096;
 const PAGE = 4096;
@@ -74,71 +19,6 @@ const LONGEST_STALL = 2000;
 const ANSWER = 10;
 /** HZ/100: shorter penalties are not slept. */
 const SHORTEST_STALL = 10;
-
-export function group(name: string, parent: Group | undefined, leaf: boolean): Group {
-  const g: Group = {
-    name,
-    parent,
-    children: [],
-    pages: leaf ? { anon: 0, hotFile: 0, coldFile: 0, swapped: 0 } : undefined,
-    usage: 0,
-    min: 0,
-    low: 0,
-    high: NO_LIMIT,
-    max: NO_LIMIT,
-    oomGroup: false,
-    oomScoreAdj: 0,
-    processes: 1,
-    frozen: false,
-    held: undefined,
-    dead: false,
-    stalledUntil: 0,
-    highEvents: 0,
-    maxEvents: 0,
-    oomKills: 0,
-    refaults: 0,
-  };
-  parent?.children.push(g);
-  return g;
-}
-
-export function memory(capacity: number, swap: number): Memory {
-  const root = group('root', undefined, false);
-  root.max = capacity;
-  return { root, guard: undefined, swapFree: swap, oomKilled: [] };
-}
-
-function account(leaf: Group, bytes: number): void {
-  for (let g: Group | undefined = leaf; g; g = g.parent) g.usage += bytes;
-}
-
-export function leavesOf(g: Group, into: Group[] = []): Group[] {
-  if (g.pages && !g.dead) into.push(g);
-  for (const c of g.children) leavesOf(c, into);
-  return into;
-}
-
-/** Frees `bytes` of a leaf's own accord (munmap, exit). */
-export function uncharge(leaf: Group, kind: 'anon' | 'hotFile' | 'coldFile', bytes: number): void {
-  const freed = Math.min(Math.floor(bytes), leaf.pages![kind]);
-  leaf.pages![kind] -= freed;
-  account(leaf, -freed);
-}
-
-/** Frees everything and takes the leaf out of the tree. */
-export function destroy(m: Memory, leaf: Group): void {
-  const p = leaf.pages!;
-  m.swapFree += p.swapped;
-  account(leaf, -leaf.usage);
-  p.anon = p.hotFile = p.coldFile = p.swapped = 0;
-  leaf.dead = true;
-  remove(leaf);
-}
-
-export function remove(g: Group): void {
-  const at = g.parent?.children.indexOf(g) ?? -1;
-  if (at >= 0) g.parent!.children.splice(at, 1);
-}
 
 /** Is any group from the leaf up to, not including, `domain` still below its protection? */
 function guarded(leaf: Group, domain: Group, by: 'low' | 'min'): boolean {
@@ -182,11 +62,6 @@ export function reclaim(m: Memory, domain: Group, want: number): number {
   return want - left;
 }
 
-function isBelow(leaf: Group, domain: Group): boolean {
-  for (let g: Group | undefined = leaf; g; g = g.parent) if (g === domain) return true;
-  return false;
-}
-
 /** Kills a leaf as the OOM killer's victim: the process, or the highest group inside the domain that has oom.group. */
 function oomKill(m: Memory, domain: Group): void {
   // the last victim has not let go of its memory yet: the kernel waits for it
@@ -223,30 +98,6 @@ export function highPenalty(usage: number, high: number): number {
   const overage = Math.floor(((usage - high) * 2 ** 20) / Math.max(high, PAGE));
   const jiffies = (overage * overage * 250) / 2 ** 34;
   return Math.min(jiffies * 4, LONGEST_STALL);
-}
-
-/** As in bpf/budget.bpf.h. */
-const NEAR_PER_SECOND = 4;
-const NEAR_SLOWEST = 2 * 2 ** 20;
-
-/** The governor's token bucket as bpf/budget.bpf.h has it. Returns how many of `wanted` bytes the leaf may grow by until `until`. */
-function grants(m: Memory, leaf: Group, wanted: number, until: number): number {
-  const h = leaf.held;
-  if (!h) return wanted;
-  if (m.guard && h.priority === 'low') {
-    const { limit, low, clear, tripped } = m.guard;
-    m.guard.tripped = limit - m.root.usage < (tripped ? clear : low);
-    if (m.guard.tripped) return 0;
-  }
-  const grade = { high: 0, normal: 1, low: 2 }[h.priority];
-  const over = h.soft > 0 ? Math.min(4, Math.max(0, leaf.usage - h.soft) / h.soft) : 0;
-  // near a hard ceiling rates fall with the room that is left
-  const slope = Math.max(NEAR_SLOWEST, (leaf.max - leaf.usage) * NEAR_PER_SECOND);
-  const gained = ((until - h.at) * Math.min(h.rate / (1 + grade * over), slope)) / 1000;
-  const top = Math.max(leaf.usage + h.burst, h.soft);
-  h.allowed = Math.min(h.allowed + gained, top);
-  h.at = until;
-  return Math.min(wanted, Math.max(0, h.allowed - leaf.usage));
 }
 
 /**

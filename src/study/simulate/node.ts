@@ -5,25 +5,12 @@
 
 import { cpuShares } from './cpu.ts';
 import { quietFor } from './leap.ts';
-import {
-  charge,
-  destroy,
-  type Group,
-  group,
-  leavesOf,
-  type Memory,
-  memory,
-  reclaim,
-  remove,
-  uncharge,
-} from './memory.ts';
-import { PAGE, refault, swapIn } from './paging.ts';
-import { type CallSpec, demandAt, type SessionSpec, type Workload, workOf } from './workload.ts';
+import { charge, reclaim } from './memory.ts';
+import { refault } from './paging.ts';
+import { destroy, type Group, group, leavesOf, type Memory, memory, remove } from './tree.ts';
+import { work } from './work.ts';
+import { type CallSpec, type SessionSpec, type Workload, workOf } from './workload.ts';
 
-/** Kernel memory and page tables charged beside anonymous memory. */
-const KERNEL_SHARE = 1.02;
-/** Bytes of page tables, stack and heap of one forked process. */
-const FORKED = 256 * 1024;
 /** Length of a tick after a breach, milliseconds. */
 const FINE = 10;
 
@@ -315,35 +302,7 @@ export class SimNode {
   }
 
   #work(c: SimCall, cpu: number, end: number): void {
-    const g = c.group;
-    const p = g.pages!;
-    const before = c.done;
-    if (!g.frozen && this.now >= g.stalledUntil && !g.dead) {
-      let step = this.tickMs * cpu;
-      // a burst of pages is mapped in before work goes on: pages in use that are missing slow it down
-      step *= swapIn(this.memory, g, this.now, end);
-      const now = demandAt(c.spec, c.done);
-      if (p.hotFile < now.hot - PAGE && c.done > 0) step *= refault(this.memory, g, now.hot, this.now, end);
-      const want = demandAt(c.spec, c.done + step);
-      const forked = c.spec.forksPerSecond ? this.#fork(c) : 0;
-      const target = want.anon * KERNEL_SHARE + forked;
-      const held = p.anon + p.swapped;
-      if (!g.dead && target < held) uncharge(g, 'anon', held - target);
-      else if (!g.dead && target - held >= PAGE) {
-        const got = charge(this.memory, g, 'anon', target - held, this.now, end);
-        // work is only done as far as its memory has come
-        step *= got / (target - held);
-      }
-      if (!g.dead && want.hot > p.hotFile)
-        charge(this.memory, g, 'hotFile', Math.max(0, want.hot - Math.max(now.hot, p.hotFile)), this.now, end);
-      else if (!g.dead && want.hot < p.hotFile) uncharge(g, 'hotFile', p.hotFile - want.hot);
-      if (!g.dead && c.spec.reads)
-        charge(this.memory, g, 'coldFile', (c.spec.reads * step) / workOf(c.spec), this.now, end);
-      c.done += step;
-    }
-    c.peak = Math.max(c.peak, g.usage);
-    c.still = c.done - before < (this.tickMs * cpu) / 10 ? c.still + this.tickMs : 0;
-    c.longestStill = Math.max(c.longestStill, c.still);
+    work(this.memory, c, cpu, { now: this.now, ms: this.tickMs, end });
     const { backgroundAfter } = c.spec;
     if (backgroundAfter !== undefined && c.done >= backgroundAfter && c.state === 'running') {
       c.state = 'background';
@@ -351,15 +310,6 @@ export class SimNode {
       this.control.callBackground(c);
       if (c.session.waitingFor.size === 0) this.#think(c.session);
     }
-  }
-
-  /** A fork bomb doubles its like until its limit stops it. Returns the bytes its processes take. */
-  #fork(c: SimCall): number {
-    const wanted = c.pids + (c.spec.forksPerSecond! * this.tickMs) / 1000;
-    if (wanted > c.pidsMax) c.pidsEvents++;
-    c.pids = Math.min(wanted, c.pidsMax);
-    c.group.processes = Math.max(1, c.pids);
-    return c.pids * FORKED;
   }
 
   /** Leaves alive below the root: for checks. */

@@ -1,5 +1,6 @@
 /** Pages that come back: what was reclaimed though it was in use. */
-import { charge, type Group, type Memory } from './memory.ts';
+import { charge } from './memory.ts';
+import type { Group, Memory } from './tree.ts';
 
 export const PAGE = 4096;
 /** How fast file pages come back from disk, and a quarter of it from swap. Bytes per millisecond: 200 MiB/s. */
