@@ -178,9 +178,9 @@ export class TraceWriter {
   }
 }
 
-/** Where the trace of a session goes below `dir`: one file per run of the session, the start in its name (UTC). */
+/** Where the trace of a session goes below `dir`: one file per run of the session, the start in its name (UTC, to the millisecond). */
 export function tracePath(dir: string, session: string, start: number): string {
-  const stamp = new Date(start).toISOString().replace(/[-:]|\.\d+Z$/g, '');
+  const stamp = new Date(start).toISOString().replace(/[-:.Z]/g, '');
   return join(dir, `${Name.parse(session)}-${stamp}.ndjson`);
 }
 

@@ -158,7 +158,7 @@ test('a place that cannot be written is an error with a code', async () => {
 });
 
 test('the path of a session trace is its name and start; no name climbs out', () => {
-  expect(tracePath('/t', 's-1', Date.UTC(2026, 0, 2, 3, 4, 5, 678))).toBe('/t/s-1-20260102T030405.ndjson');
+  expect(tracePath('/t', 's-1', Date.UTC(2026, 0, 2, 3, 4, 5, 678))).toBe('/t/s-1-20260102T030405678.ndjson');
   expect(() => tracePath('/t', '../x', 0)).toThrow();
 });
 

@@ -111,6 +111,26 @@ describe.skipIf(cannotRun)(`the daemon${cannotRun ? ` (${cannotRun})` : ''}`, ()
     expect((await session.calls()).at(-1)?.call).toBe('kept.5');
   });
 
+  test('sessions of one name, one right after the other, have nothing in common: the next daemon comes up', async () => {
+    await using daemon = await TestDaemon.start(cgroup2Mount()!);
+    let session = await daemon.session({ name: 'again' });
+    const traces = new Set<string>();
+    for (let run = 0; run < 5; run++) {
+      await session.shell('exit 3').ended;
+      traces.add((await daemon.client.endSession('again')).trace!);
+      rmSync(session.shimDirectory, { recursive: true });
+      session = await daemon.session({ name: 'again' });
+    }
+    expect(traces.size).toBe(5);
+    const shell = session.shell('sleep 1000');
+    await until(async () => (await session.calls()).length === 1);
+    await daemon.crash();
+    await daemon.startProcess();
+    expect(await session.calls()).toMatchObject([{ call: 'again.1', state: 'running', command: 'sleep 1000' }]);
+    await daemon.client.killCall('again.1');
+    await shell.ended;
+  });
+
   test('the configuration is read again on request, and stays as it was when the new one is wrong', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'acg-config-'));
     const file = join(dir, 'a.yaml');
