@@ -55,6 +55,15 @@ test.each([
   60_000,
 );
 
+test('what is named twice is simulated once: the same sessions again are no more evidence', async () => {
+  const args = [...small, '--no-fleet', '--json', '--workers', '0'];
+  const of = async (...more: string[]) => JSON.parse((await run(...args, ...more)).out);
+  const one = await of('--per-node', '3,4', '--arms', 'none');
+  const two = await of('--per-node', '4,3,4', '--arms', 'none,none');
+  expect(two.density).toEqual(one.density);
+  expect(two.densities).toEqual(one.densities);
+}, 120_000);
+
 test('a report is written', async () => {
   const { status, out, err } = await run(
     ...small,

@@ -185,17 +185,17 @@ async function wanted(options: Options, basis: Basis): Promise<FleetOptions> {
   );
   const arm = (name: string): ArmName => oneOf(armNames, name, 'arm');
   return {
-    arms: options.arms ? options.arms.flatMap((a) => a.split(',')).map(arm) : usualArms,
+    arms: options.arms ? once(options.arms.flatMap((a) => a.split(',')).map(arm)) : usualArms,
     densities: !options.density
       ? []
       : options.perNode
-        ? options.perNode.split(',').map((n) => whole(n, '--per-node', 1))
+        ? once(options.perNode.split(',').map((n) => whole(n, '--per-node', 1))).sort((a, b) => a - b)
         : usualDensities(basis),
     replicates: whole(options.replicates, '--replicates', 1),
     fleet: !options.fleet
       ? []
       : options.placements
-        ? options.placements.map((pair) => {
+        ? once(options.placements).map((pair) => {
             const [placement = '', on = ''] = pair.split(':');
             return { placement: oneOf<PlacementName>(placementNames, placement, 'placement'), arm: arm(on) };
           })
@@ -207,6 +207,9 @@ async function wanted(options: Options, basis: Basis): Promise<FleetOptions> {
     ...(options.workers !== undefined && { workers: whole(options.workers, '--workers', 0) }),
   };
 }
+
+/** What is named twice would count as two: the same sessions again, and intervals as if they were others. */
+const once = <T>(list: readonly T[]): T[] => [...new Set(list)];
 
 function oneOf<T extends string>(names: readonly T[], name: string, what: string): T {
   const found = names.find((n) => n === name);

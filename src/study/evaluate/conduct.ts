@@ -77,9 +77,11 @@ async function conductAlone(options: ExperimentOptions): Promise<Run[]> {
 function saveLeftovers(out: string, raw: string): void {
   for (const name of readdirSync(out)) {
     if (!name.startsWith(GUEST_FOLDER)) continue;
-    const known = new Set(readRuns(raw).map(keyOf));
+    // of another form of its scenario it is another run
+    const key = (run: Run) => `${keyOf(run)}\t${run.scenarioHash}`;
+    const known = new Set(readRuns(raw).map(key));
     for (const run of readRuns(join(out, name, RAW_FILE)))
-      if (!known.has(keyOf(run))) appendFileSync(raw, `${JSON.stringify(run)}\n`);
+      if (!known.has(key(run))) appendFileSync(raw, `${JSON.stringify(run)}\n`);
     rmSync(join(out, name), { recursive: true, force: true });
   }
 }

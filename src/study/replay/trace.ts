@@ -36,8 +36,9 @@ const standIn: Record<CommandClass, string> = {
 };
 /** What a call holds that was too short for the sampler to see. */
 const UNSEEN_BYTES = 4 * 2 ** 20;
-/** Points nearer to a line than this are left out. */
+/** Points nearer to their neighbours than this are left out, unless they have come this far from the last one that was not. */
 const SAME_BYTES = 2 ** 20;
+const FAR_BYTES = 4 * 2 ** 20;
 
 const wholeSession = (s: SampleRecord) => (s.scope === undefined || s.scope === 'session') && !s.gone;
 
@@ -111,13 +112,19 @@ function cpuOf(samples: readonly SampleRecord[]): number[] {
   });
 }
 
-/** Without the points that a straight line between their neighbours tells as well. */
+/** Without the points that a straight line tells as well; a slope too gentle to be seen from one to the next is followed all the same. */
 function simplified(shape: Point[]): Point[] {
+  let kept = shape[0];
   return shape.filter((p, i) => {
     const [before, next] = [shape[i - 1], shape[i + 1]];
-    if (!before || !next) return true;
-    return (
-      Math.abs(p.anon - before.anon) >= SAME_BYTES || Math.abs(next.anon - p.anon) >= SAME_BYTES || p.cpu !== next.cpu
-    );
+    const told =
+      before !== undefined &&
+      next !== undefined &&
+      Math.abs(p.anon - before.anon) < SAME_BYTES &&
+      Math.abs(next.anon - p.anon) < SAME_BYTES &&
+      Math.abs(p.anon - kept!.anon) < FAR_BYTES &&
+      p.cpu === next.cpu;
+    if (!told) kept = p;
+    return !told;
   });
 }

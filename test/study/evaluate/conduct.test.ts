@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -41,6 +41,22 @@ test('a line that a crash has torn is taken off before runs are added: the next 
     writeFileSync(raw, `${whole}{"version":1,"scen`);
     await conduct(nothingToDo(out));
     expect(readFileSync(raw, 'utf8')).toBe(whole);
+  } finally {
+    rmSync(out, { recursive: true });
+  }
+});
+
+test('what guests had finished when all was interrupted is kept, also where the scenario has changed since the runs before', async () => {
+  const out = mkdtempSync(join(tmpdir(), 'acg-conduct-'));
+  const run = (scenarioHash: string) => ({ ...madeRun('none', 0, { highMs: 1, lowMs: 1, growthMs: 1 }), scenarioHash });
+  const text = (...hashes: string[]) => hashes.map((hash) => `${JSON.stringify(run(hash))}\n`).join('');
+  try {
+    writeFileSync(join(out, 'runs.ndjson'), text('old'));
+    mkdirSync(join(out, '.guest-0'));
+    writeFileSync(join(out, '.guest-0', 'runs.ndjson'), text('old', 'new'));
+    await conduct(nothingToDo(out));
+    const hashes = readFileSync(join(out, 'runs.ndjson'), 'utf8').match(/"scenarioHash":"\w+"/g);
+    expect(hashes).toEqual(['"scenarioHash":"old"', '"scenarioHash":"new"']);
   } finally {
     rmSync(out, { recursive: true });
   }

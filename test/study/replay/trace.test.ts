@@ -66,3 +66,13 @@ test('as commands: what was run, with the recorded time to think', () => {
     { after: 14_750, live: 'cd x && pytest', cwd: '/w' },
   ]);
 });
+
+test('a slope of less than a MiB from sample to sample is followed: its peak is not lost', () => {
+  const samples = Array.from({ length: 1001 }, (_, i) => ({
+    ...{ type: 'sample', session: 's', t: i * 100 },
+    memoryBytes: (200 + 0.9 * Math.min(i, 1000 - i)) * MIB,
+  }));
+  const [whole] = wholeAsCall({ ...trace, samples, calls: [] } as unknown as ImportedSession, { speed: 1, scale: 1 });
+  expect(Math.max(...whole!.shape.map((p) => p.anon))).toBeGreaterThan(645 * MIB);
+  expect(whole!.shape.length).toBeLessThan(300);
+});

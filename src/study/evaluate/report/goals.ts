@@ -6,7 +6,7 @@ export interface Goal {
   arm: string;
   what: string;
   found: string;
-  /** The whole interval keeps it; the whole interval misses it; or neither can be said. */
+  /** The whole interval keeps it; the whole interval misses it; or neither can be said, as with too few runs for a verdict. */
   kept: 'kept' | 'missed' | 'not shown';
 }
 
@@ -43,7 +43,8 @@ function safety(table: Table, arm: string): Goal {
   const least =
     share && share.low > 0 ? `; such runs are at least ${(100 * share.low).toFixed(0)} % (95 %, Wilson)` : '';
   const found = share ? `${runs} of ${of} runs${least}` : 'no run counts';
-  return { arm, what: 'no agent lost', found, kept: of === 0 ? 'not shown' : runs === of ? 'kept' : 'missed' };
+  const kept = runs < of ? 'missed' : of < leastBlocks ? 'not shown' : 'kept';
+  return { arm, what: 'no agent lost', found, kept };
 }
 
 function bound(arm: string, c: Cell, what: string, unit: string, keeps: (v: number) => boolean): Goal[] {
@@ -55,15 +56,9 @@ function bound(arm: string, c: Cell, what: string, unit: string, keeps: (v: numb
   const shown = (v: number) => v.toFixed(unit === '%' ? 1 : 2);
   const range = shown(low) === shown(high) ? '' : ` (${shown(low)} to ${shown(high)})`;
   const found = `${shown(value)} ${unit}${range}, ${c.n} of ${c.of} runs${missing > 0 ? '; the others did not get there' : ''}`;
-  const all = keeps(low) && keeps(high);
-  return [
-    {
-      arm,
-      what,
-      found,
-      kept: all ? (missing > 0 ? 'not shown' : 'kept') : !keeps(low) && !keeps(high) ? 'missed' : 'not shown',
-    },
-  ];
+  const all = keeps(low) && keeps(high) && missing === 0;
+  const none = !keeps(low) && !keeps(high);
+  return [{ arm, what, found, kept: c.n < leastBlocks ? 'not shown' : all ? 'kept' : none ? 'missed' : 'not shown' }];
 }
 
 /** Growth latency of HIGH against no control, as a ratio of means over the blocks that have both. */

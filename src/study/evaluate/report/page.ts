@@ -129,7 +129,7 @@ function goalsPart(goals: readonly Goal[]): string {
       esc(arm),
       ...whats.map((w) => cell(own.find((g) => g.what === w))),
     ]),
-  )}<p class="small">Kept or missed is what the whole interval keeps or misses, in all runs of the arm.</p>`;
+  )}<p class="small">Kept or missed is what the whole interval keeps or misses, in all runs of the arm, six at least.</p>`;
 }
 
 function densityPart(e: Experiment): string {

@@ -85,6 +85,11 @@ test('goals: kept, missed, and not shown', () => {
   expect(kept('LOW at most')).toBe('missed');
   expect(kept('overlap')).toBe('not shown');
   expect(kept('29 %')).toBe('kept');
+  // three runs show nothing but what was lost in them
+  const few = judge(blocks(3, { alone, none: base, agentcgroup: base, oomd: { ...base, dies: 1 } }), undefined, []);
+  const { goals } = few.experiments[0]!;
+  expect(new Set(goals.filter((g) => g.arm === 'agentcgroup').map((g) => g.kept))).toEqual(new Set(['not shown']));
+  expect(goals.find((g) => g.arm === 'oomd' && g.what === 'no agent lost')!.kept).toBe('missed');
   // 30 % below on average, but not for certain
   const near = judge(
     blocks(12, {
