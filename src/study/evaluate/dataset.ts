@@ -17,13 +17,14 @@ export const datasetFolder = (): string =>
 
 /**
  * Puts the data sets of the repository `from` into `out` and returns their names. What was in `out` is replaced at the end, in one
- * go. Throws ACG_DATASET when it cannot be reached or has no data sets.
+ * go. Throws ACG_DATASET when it cannot be reached or has no data sets, ACG_USAGE when anything but data sets is in `out`.
  */
 export async function fetchDataset(from: string, out: string, say: (text: string) => void): Promise<string[]> {
   // git takes options and commands from what stands in the place of an address
   if (!/^(https?|file|git|ssh):\/\//.test(from))
     throw new AcgError('ACG_DATASET', `${from} is no address of a repository`);
   const target = resolve(out);
+  refuseOthers(target);
   mkdirSync(dirname(target), { recursive: true });
   const staging = mkdtempSync(`${target}.new-`);
   const git = async (...args: string[]) => {
@@ -50,6 +51,15 @@ export async function fetchDataset(from: string, out: string, say: (text: string
   } finally {
     rmSync(staging, { recursive: true, force: true });
   }
+}
+
+/** What is in the folder will be gone: only data sets may be. */
+function refuseOthers(target: string): void {
+  if (!existsSync(target)) return;
+  const sets = dataSets(target);
+  const other = readdirSync(target).find((name) => !sets.includes(name));
+  if (other !== undefined)
+    throw new AcgError('ACG_USAGE', `--out ${target} holds ${other}, which is no data set: name a folder of its own`);
 }
 
 /** Folders of tasks with attempts: `<set>/<task>/attempt_<n>`. */
