@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { AcgError, parseConfig, parseSize } from '../../model/index.ts';
 import type {
@@ -90,6 +90,8 @@ async function run(traces: string[], options: Options): Promise<void> {
   const fleet = await import('../../study/simulate/fleet/index.ts');
   const command = `agentcgroup ${process.argv.slice(2).map(quoted).join(' ')}`;
   const seed = whole(options.seed, '--seed', 0);
+  // not after minutes of work
+  if (options.out !== undefined) await mkdir(options.out, { recursive: true });
   const given = await shapesOf(traces, options);
   if (options.saveShapes) await writeFile(options.saveShapes, `${JSON.stringify(given.shapes, null, 1)}\n`);
   const basis = fleet.basisOf({

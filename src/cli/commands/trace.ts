@@ -149,7 +149,7 @@ Example:
       const { formatOf, mergeTraces, writeLines } = await import('../../trace/index.ts');
       for (const path of paths) {
         const format = await formatOf(path).catch((cause) => {
-          throw new AcgError('ACG_TRACE', (cause as Error).message, { cause });
+          throw new AcgError('ACG_TRACE', `${path}: ${(cause as Error).message}`, { cause });
         });
         if (format !== 'ndjson')
           throw new AcgError('ACG_TRACE', `${path} is no NDJSON trace: \`trace import\` makes one`);
