@@ -26,7 +26,7 @@ const table = {
   },
   ACG_FILE: {
     what: 'a file or folder cannot be used',
-    remedy: 'see the error name above: name another place, make room, or mend the permissions',
+    remedy: 'name another place, make room, or mend the permissions',
     status: 500,
     exit: 74,
   },
@@ -43,7 +43,12 @@ const table = {
     status: 400,
     exit: 64,
   },
-  ACG_CGROUP_FILE: { what: 'a cgroup file refused the operation', remedy: 'see the cause', status: 500, exit: 74 },
+  ACG_CGROUP_FILE: {
+    what: 'a cgroup file refused the operation',
+    remedy: 'see the error name above',
+    status: 500,
+    exit: 74,
+  },
   ACG_CGROUP_PARSE: {
     what: 'a cgroup file has an unexpected form',
     remedy: 'report it with the text above',
@@ -137,7 +142,7 @@ const table = {
   },
   ACG_TRACE_WRITE: {
     what: 'the trace cannot be written',
-    remedy: 'make room or choose another place; see the cause',
+    remedy: 'make room or choose another place',
     status: 507,
     exit: 74,
   },
@@ -235,7 +240,7 @@ const table = {
     status: 500,
     exit: 69,
   },
-  ACG_BPF_MAP: { what: 'a BPF map refused the operation', remedy: 'see the cause', status: 500, exit: 74 },
+  ACG_BPF_MAP: { what: 'a BPF map refused the operation', remedy: 'see the error name above', status: 500, exit: 74 },
 } as const satisfies Record<string, { what: string; remedy: string; status: number; exit: number }>;
 
 export type ErrorCode = keyof typeof table;

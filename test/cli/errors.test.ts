@@ -1,4 +1,15 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
@@ -30,6 +41,7 @@ test.each([
   ['run --run-dir text -- true', 74, "mkdir 'text'"],
   ['calls --run-dir text', 69, 'ACG_NO_DAEMON'],
   ['config check -f text', 78, 'text: expected a map of keys at the top (correct what is named)'],
+  ['explain s1.7 --run-dir folder --trace-dir folder', 66, 's1.7, neither running nor in the traces in folder'],
   ['trace merge folder', 65, 'folder: EISDIR'],
   ['trace export text/gone -o out', 65, 'ACG_TRACE: '],
   ['trace export shapes.json -o text', 74, 'ACG_TRACE_WRITE'],
@@ -53,6 +65,20 @@ test.each([
   expect(readdirSync(dir).filter((name) => !name.startsWith('node-'))).toEqual(before);
   expect(readFileSync(join(dir, 'text'), 'utf8')).toBe('hello\n');
   expect(existsSync(join(dir, 'beside/thesis.tex'))).toBe(true);
+});
+
+test('a full disk behind standard output is one line as well', () => {
+  const full = openSync('/dev/full', 'w');
+  const bin = join(import.meta.dirname, '../../bin/agentcgroup.js');
+  const { status, stderr } = spawnSync(process.execPath, [bin, 'config', 'schema'], {
+    stdio: ['ignore', full, 'pipe'],
+    encoding: 'utf8',
+  });
+  closeSync(full);
+  expect({ status, stderr }).toEqual({
+    status: 74,
+    stderr: expect.stringMatching(/^agentcgroup: ACG_FILE: .*ENOSPC.*\n$/),
+  });
 });
 
 test('a group of commands without one shows its help, with status 64', async () => {

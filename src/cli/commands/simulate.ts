@@ -80,7 +80,7 @@ The policy is the daemon's own, event by event; the node is a model. docs/simula
 Examples:
   agentcgroup simulate --out fleet
   agentcgroup simulate ~/.local/state/agentcgroup/traces --node-memory 64g --out fleet
-  agentcgroup simulate traces/ --no-fleet --per-node 40,60,70 --arms none agentcgroup --json | jq .densities
+  agentcgroup simulate traces/ --no-fleet --per-node 40,60,70 --arms none agentcgroup --json | jq .density
   agentcgroup simulate --nodes 1000 --sessions 100000 --node-memory 8g --no-density --placements risk:agentcgroup`,
     )
     .action(run);

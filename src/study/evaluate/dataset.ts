@@ -33,7 +33,10 @@ export async function fetchDataset(from: string, out: string, say: (text: string
       await run('git', args, { timeout: TIMEOUT_MS, maxBuffer: 2 ** 26, env });
     } catch (cause) {
       const said = String((cause as { stderr?: string }).stderr || (cause as Error).message);
-      throw new AcgError('ACG_DATASET', `${from}: ${said.trim().split('\n').at(-1)}`, { cause });
+      // behind its reason git has general advice
+      const lines = said.trim().split('\n');
+      const why = lines.find((line) => line.startsWith('fatal: ')) ?? lines.at(-1);
+      throw new AcgError('ACG_DATASET', `${from}: ${why}`, { cause });
     }
   };
   try {
