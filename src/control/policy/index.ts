@@ -1,6 +1,6 @@
 /** Pure decisions: (state, event, now) -> actions. No I/O, no clock, no randomness; imports only the vocabulary. */
 export { type Action, type Ceiling, type Explanation, KILL_MARGIN, type KillReason, type Target } from './actions.ts';
-export { type CommandClass, commandClass, typicalBytes, unwrapCommand } from './command.ts';
+export { type CommandClass, commandClass, typicalBytes } from './command.ts';
 export type { PolicyEvent, Usage } from './events.ts';
 export { explainCall } from './explain.ts';
 export { type FeedbackFacts, type FeedbackThresholds, feedbackFor, feedbackText } from './feedback.ts';
@@ -29,3 +29,4 @@ export {
   type Tenant,
 } from './state.ts';
 export { decisions, type Step, step } from './step.ts';
+export { unwrapCommand } from './unwrap.ts';
