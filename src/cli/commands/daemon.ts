@@ -59,8 +59,8 @@ Examples:
   agentcgroup daemon --cgroup-root /sys/fs/cgroup/agents --run-dir /run/agents`,
     )
     .action(async (options: Options) => {
-      const { parseSize } = await import('../../model/index.ts');
-      const nodeMemoryBytes = options.memory === undefined ? undefined : parseSize(options.memory);
+      const { memoryOf } = await import('../memory.ts');
+      const nodeMemoryBytes = options.memory === undefined ? undefined : memoryOf(options.memory, '--memory');
       const [{ daemonPaths, loadConfig, startDaemon }, { pino }] = await Promise.all([
         import('../../control/daemon/index.ts'),
         import('pino'),

@@ -1,6 +1,6 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { AcgError, parseConfig, parseSize } from '../../model/index.ts';
+import { AcgError, parseConfig } from '../../model/index.ts';
 import type {
   ArmName,
   Basis,
@@ -9,6 +9,7 @@ import type {
   Recorded,
   Shapes,
 } from '../../study/simulate/fleet/index.ts';
+import { memoryOf } from '../memory.ts';
 import { printJson, table } from '../print.ts';
 
 interface Options {
@@ -90,8 +91,6 @@ async function run(traces: string[], options: Options): Promise<void> {
   const fleet = await import('../../study/simulate/fleet/index.ts');
   const command = `agentcgroup ${process.argv.slice(2).map(quoted).join(' ')}`;
   const seed = whole(options.seed, '--seed', 0);
-  // not after minutes of work
-  if (options.out !== undefined) await mkdir(options.out, { recursive: true });
   const given = await shapesOf(traces, options);
   if (options.saveShapes) await writeFile(options.saveShapes, `${JSON.stringify(given.shapes, null, 1)}\n`);
   const basis = fleet.basisOf({
@@ -99,11 +98,14 @@ async function run(traces: string[], options: Options): Promise<void> {
     seed,
     high: share(options.high, '--high'),
     risk: share(options.risk, '--risk'),
-    nodeBytes: parseSize(options.nodeMemory),
+    nodeBytes: memoryOf(options.nodeMemory, '--node-memory'),
     cpus: options.cpus === undefined ? Number.POSITIVE_INFINITY : whole(options.cpus, '--cpus', 1),
     config: fleet.withHigh(await configOf(options.config)),
   });
-  const study = await fleet.fleetStudy(basis, { ...(await wanted(options, basis)), onProgress: progress() });
+  const fleetOptions = { ...(await wanted(options, basis)), onProgress: progress() };
+  // not after minutes of work
+  if (options.out !== undefined) await mkdir(options.out, { recursive: true });
+  const study = await fleet.fleetStudy(basis, fleetOptions);
   const input = { study, recorded: given.recorded, command };
   if (options.json) printJson(fleet.jsonOf(input));
   else {
