@@ -14,7 +14,7 @@ const program = new Command('agentcgroup')
   .addHelpText(
     'after',
     `
-agentcgroup COMMAND --help has examples. An error is one line on stderr that begins with its code, ACG_...
+agentcgroup COMMAND --help has examples. An error is one line on stderr with a code, ACG_...: docs/errors.md.
 Exit status: 0 done; 64 wrong command line; 65, 66 wrong or missing input; 69 something is not there or not possible here;
 70, 71 an error of ours or of the system; 73 it is there already; 74 a file cannot be read or written; 75 try later; 76 another
 release; 77 no permission; 78 wrong configuration. run, mcp and lab run exit as their command does, 128+N for signal N.

@@ -26,3 +26,11 @@ test('what the system says of a file is ACG_FILE, with its words; what is our fa
   expect(asAcgError(new TypeError('x'))).toMatchObject({ code: 'ACG_INTERNAL', detail: 'x' });
   expect(asAcgError(undefined)).toMatchObject({ code: 'ACG_INTERNAL' });
 });
+
+test('docs/errors.md has the table, row by row', () => {
+  const page = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8');
+  const rows = Object.entries(errorTable).map(
+    ([code, { what, remedy, exit, status }]) => `| \`${code}\` | ${what} | ${remedy} | ${exit} | ${status} |`,
+  );
+  expect(page.split('\n').filter((line) => line.startsWith('| `'))).toEqual(rows);
+});

@@ -22,7 +22,7 @@ interface Flags {
 export function addRecord(program: Command): void {
   program
     .command('record')
-    .description('record what runs already, from outside: a session, cgroup, container or process tree')
+    .description('Record what runs already, from outside: a session, cgroup, container or process tree.')
     .option('--session <id>', 'a session of the daemon: its agent leaf and its tool calls')
     .option('--cgroup <path>', 'a cgroup directory and all below it (v2 or v1)')
     .option('--container <id>', 'a container of podman, docker or containerd, by id or name')
@@ -45,9 +45,9 @@ process tree: a process of the agent's that becomes a shell with a script of its
 shell ends. Calls shorter than the interval may be missed that way. docs/trace-format.md says more.
 
 Examples:
-  $ agentcgroup record --pid $(pgrep -nx claude) --duration 10m
-  $ agentcgroup record --container 3f4e9d2c81ab --interval 50ms -o run.ndjson
-  $ agentcgroup record --session s1 --json`,
+  agentcgroup record --pid $(pgrep -nx claude) --duration 10m
+  agentcgroup record --container 3f4e9d2c81ab --interval 50ms -o run.ndjson
+  agentcgroup record --session s1 --json`,
     )
     .action(record);
 }
