@@ -24,6 +24,12 @@ const table = {
     status: 500,
     exit: 71,
   },
+  ACG_FILE: {
+    what: 'a file or folder cannot be used',
+    remedy: 'name another place, make room, or mend the permissions',
+    status: 500,
+    exit: 74,
+  },
   // control/cgroup
   ACG_NO_CGROUP2: {
     what: 'no usable cgroup v2 hierarchy',
@@ -37,7 +43,12 @@ const table = {
     status: 400,
     exit: 64,
   },
-  ACG_CGROUP_FILE: { what: 'a cgroup file refused the operation', remedy: 'see the cause', status: 500, exit: 74 },
+  ACG_CGROUP_FILE: {
+    what: 'a cgroup file refused the operation',
+    remedy: 'see the error name above',
+    status: 500,
+    exit: 74,
+  },
   ACG_CGROUP_PARSE: {
     what: 'a cgroup file has an unexpected form',
     remedy: 'report it with the text above',
@@ -113,7 +124,7 @@ const table = {
   // configuration, hints, traces
   ACG_CONFIG: {
     what: 'the configuration is not valid',
-    remedy: '`agentcgroup config check` names the place',
+    remedy: 'correct what is named',
     status: 400,
     exit: 78,
   },
@@ -125,13 +136,13 @@ const table = {
   },
   ACG_TRACE: {
     what: 'the trace is not valid',
-    remedy: '`agentcgroup trace validate FILE` names the line',
+    remedy: 'name a trace or session file; `agentcgroup trace validate FILE` names bad lines',
     status: 400,
     exit: 65,
   },
   ACG_TRACE_WRITE: {
     what: 'the trace cannot be written',
-    remedy: 'make room or choose another place; see the cause',
+    remedy: 'make room or choose another place',
     status: 507,
     exit: 74,
   },
@@ -225,11 +236,11 @@ const table = {
   },
   ACG_BPF_PIN: {
     what: 'a pinned BPF object cannot be used',
-    remedy: '`agentcgroup bpf unload` removes what is pinned',
+    remedy: 'name a folder in one with --pin-root; `agentcgroup bpf unload` removes what is pinned',
     status: 500,
     exit: 69,
   },
-  ACG_BPF_MAP: { what: 'a BPF map refused the operation', remedy: 'see the cause', status: 500, exit: 74 },
+  ACG_BPF_MAP: { what: 'a BPF map refused the operation', remedy: 'see the error name above', status: 500, exit: 74 },
 } as const satisfies Record<string, { what: string; remedy: string; status: number; exit: number }>;
 
 export type ErrorCode = keyof typeof table;
@@ -264,8 +275,17 @@ export class AcgError extends Error {
   }
 }
 
-/** Any thrown value as an AcgError; what is not ours becomes ACG_INTERNAL with its cause kept. */
+/** What the system says of files that somebody named, or of the disk: to be mended there, nothing to report to us. */
+const FILE_ERRORS = new Set(
+  'EACCES EDQUOT EEXIST EFBIG EIO EISDIR ELOOP ENAMETOOLONG ENOENT ENOSPC ENOTDIR ENOTEMPTY EPERM EROFS'.split(' '),
+);
+
+/** Any thrown value as an AcgError with its cause kept: ACG_FILE if the system refused a file, else ACG_INTERNAL. */
 export function asAcgError(error: unknown): AcgError {
   if (error instanceof AcgError) return error;
+  const { code, syscall } = (error ?? {}) as { code?: unknown; syscall?: unknown };
+  // Node.js' own words name the call and, where there is one, the path
+  if (error instanceof Error && typeof syscall === 'string' && FILE_ERRORS.has(String(code)))
+    return new AcgError('ACG_FILE', error.message, { cause: error });
   return new AcgError('ACG_INTERNAL', error instanceof Error ? error.message : String(error), { cause: error });
 }

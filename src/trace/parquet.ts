@@ -1,6 +1,6 @@
 /** Traces as Parquet, one file per record type, for DuckDB, pandas, Spark and their like. */
 import { createWriteStream } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir, rename, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -37,8 +37,13 @@ export async function exportParquet(
 ): Promise<Record<RecordType, number>> {
   const rows = { session: 0, sample: 0, call: 0, event: 0 };
   const staging = join(folder, `.export-${process.pid}`);
+  const refused = (cause: unknown) =>
+    new AcgError('ACG_TRACE_WRITE', `${folder}: ${(cause as Error).message}`, { cause });
+  const made = await mkdir(folder, { recursive: true }).catch((cause) => {
+    throw refused(cause);
+  });
   try {
-    await mkdir(staging, { recursive: true });
+    await mkdir(staging);
     await stage(sessions, staging, rows);
     // loaded on use: the daemon, which only writes traces, does without
     const { DuckDBInstance } = await import('@duckdb/node-api');
@@ -57,9 +62,11 @@ export async function exportParquet(
     }
   } catch (cause) {
     if (cause instanceof AcgError) throw cause;
-    throw new AcgError('ACG_TRACE_WRITE', `${folder}: ${(cause as Error).message}`, { cause });
+    throw refused(cause);
   } finally {
     await rm(staging, { recursive: true, force: true });
+    // made for nothing; with a file in it it stays
+    if (made !== undefined) await rmdir(folder).catch(() => {});
   }
   return rows;
 }

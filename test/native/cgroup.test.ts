@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, fstatSync, readdirSync, readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -29,6 +29,15 @@ describe.skipIf(!able)('cgroups of this machine', () => {
     root = await openRoot({ cgroupRoot: join(mount!.path, `acg-test-${process.pid}`), controllers: [] });
   });
   afterAll(() => root.cgroup.end(AbortSignal.timeout(20_000)));
+
+  test('without root it is said so, with the way out', () => {
+    const script = `
+      import { openRoot } from ${JSON.stringify(join(import.meta.dirname, '../../src/control/cgroup/index.ts'))};
+      process.setgroups([]); process.setgid(65534); process.setuid(65534);
+      await openRoot({ cgroupRoot: ${JSON.stringify(join(mount!.path, `acg-test-${process.pid}-nobody`))} }).catch((e) => console.log(e.code, e.message));`;
+    const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+    expect(stdout, stderr).toMatch(/^ACG_NOT_ROOT .*EACCES; or name a cgroup of yours with --cgroup-root/);
+  });
 
   /** A process inside the cgroup; killed at the end of the test at the latest. */
   function inside(cgroup: Cgroup, command = 'sleep', args = ['60']) {

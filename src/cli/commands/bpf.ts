@@ -10,13 +10,13 @@ interface Flags {
 export function addBpf(program: Command): void {
   const bpf = program
     .command('bpf')
-    .description('the BPF programs in the kernel: show what is loaded, take it out')
+    .description('The BPF programs in the kernel: show what is loaded, load them to stay, take them out.')
     .enablePositionalOptions();
   const place = '/sys/fs/bpf/agentcgroup';
 
   bpf
     .command('status')
-    .description('what of ours is loaded and pinned: programs, maps, links, events lost')
+    .description('What of ours is loaded and pinned: programs, maps, links, events lost.')
     .option('--pin-root <directory>', 'where it is pinned', place)
     .option('--json', 'print one JSON document')
     .addHelpText(
@@ -25,8 +25,8 @@ export function addBpf(program: Command): void {
 Runs and their time are counted while the kernel keeps statistics: sysctl kernel.bpf_stats_enabled=1
 
 Examples:
-  $ agentcgroup bpf status
-  $ agentcgroup bpf status --json | jq '.loaded[].programs[] | {name, runs, runNs}'`,
+  agentcgroup bpf status
+  agentcgroup bpf status --json | jq '.loaded[].programs[] | {name, runs, runNs}'`,
     )
     .action(async ({ pinRoot, json }: Flags) => {
       const { bpfStatus } = await import('../../control/kernel/index.ts');
@@ -37,7 +37,7 @@ Examples:
 
   bpf
     .command('load')
-    .description('put the monitor and the scheduler into the kernel to stay: daemons find them there and start faster')
+    .description('Put the monitor and the scheduler into the kernel to stay: daemons find them there and start faster.')
     .addOption(
       new Option('--scheduler <mode>', 'whose tasks it runs; as the daemon is told')
         .choices(['partial', 'full'])
@@ -51,8 +51,8 @@ Examples:
 A daemon that loads them itself takes them out when it leaves and no session is left; these stay until \`bpf unload\`.
 
 Examples:
-  $ agentcgroup bpf load
-  $ agentcgroup bpf load --scheduler full`,
+  agentcgroup bpf load
+  agentcgroup bpf load --scheduler full`,
     )
     .action(async ({ pinRoot, json, scheduler: mode }: Flags & { scheduler: 'partial' | 'full' }) => {
       const { keepPinned, Monitor, Scheduler } = await import('../../control/kernel/index.ts');
@@ -72,7 +72,7 @@ Examples:
 
   bpf
     .command('unload')
-    .description('take all of it out of the kernel; a daemon that runs goes on with cgroup files')
+    .description('Take all of it out of the kernel; a daemon that runs goes on with cgroup files.')
     .option('--pin-root <directory>', 'where it is pinned', place)
     .option('--json', 'print what was removed as one JSON document')
     .addHelpText(
@@ -84,7 +84,7 @@ files; it loads the programs again when it reads its configuration again (SIGHUP
 Exit status: 0 when nothing of ours is left, 75 when a process still holds some.
 
 Examples:
-  $ agentcgroup bpf unload`,
+  agentcgroup bpf unload`,
     )
     .action(async ({ pinRoot, json }: Flags) => {
       const { unloadAll } = await import('../../control/kernel/index.ts');

@@ -1,7 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
-import { AcgError, formatSize, parseSize } from '../../model/index.ts';
+import { AcgError, formatSize } from '../../model/index.ts';
 import type { Input, StudyOptions } from '../../study/characterize/index.ts';
+import { memoryOf } from '../memory.ts';
 
 interface Options {
   out?: string;
@@ -70,7 +71,7 @@ async function run(traces: string[], options: Options): Promise<void> {
   const studied = await study(store, inputs, {
     ...filterOf(options),
     seed: integer(options.seed, '--seed'),
-    ...(options.nodeMemory !== undefined && { nodeBytes: parseSize(options.nodeMemory) }),
+    ...(options.nodeMemory !== undefined && { nodeBytes: memoryOf(options.nodeMemory, '--node-memory') }),
     ...(compared && { compare: compared }),
     onProgress: progress.say,
   });

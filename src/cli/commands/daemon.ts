@@ -1,4 +1,4 @@
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Daemon } from '../../control/daemon/index.ts';
 import type { SchedulerChoice, TierChoice } from '../../model/index.ts';
 import { version } from '../version.ts';
@@ -39,8 +39,12 @@ export function addDaemon(program: Command): void {
         .default(undefined, 'as configured: partial'),
     )
     .option('--dry-run', 'decide and log everything, do nothing')
-    .option('--idle-exit <seconds>', 'leave after so long without a session, and take the empty tree along', Number)
-    .option('--log-level <level>', 'trace, debug, info, warn or error', 'info')
+    .option('--idle-exit <seconds>', 'leave after so long without a session, and take the empty tree along', seconds)
+    .addOption(
+      new Option('--log-level <level>', 'how much is logged')
+        .choices(['trace', 'debug', 'info', 'warn', 'error'])
+        .default('info'),
+    )
     .addHelpText(
       'after',
       `
@@ -55,8 +59,8 @@ Examples:
   agentcgroup daemon --cgroup-root /sys/fs/cgroup/agents --run-dir /run/agents`,
     )
     .action(async (options: Options) => {
-      const { parseSize } = await import('../../model/index.ts');
-      const nodeMemoryBytes = options.memory === undefined ? undefined : parseSize(options.memory);
+      const { memoryOf } = await import('../memory.ts');
+      const nodeMemoryBytes = options.memory === undefined ? undefined : memoryOf(options.memory, '--memory');
       const [{ daemonPaths, loadConfig, startDaemon }, { pino }] = await Promise.all([
         import('../../control/daemon/index.ts'),
         import('pino'),
@@ -101,6 +105,11 @@ Examples:
         }
       });
     });
+}
+
+function seconds(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('a whole number of seconds is expected');
+  return Number(text);
 }
 
 /** Calls `leave` once no session has been there for `seconds`. */

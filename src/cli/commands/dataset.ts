@@ -7,10 +7,12 @@ interface Options {
 }
 
 export function addDataset(program: Command): void {
-  const dataset = program.command('dataset').description('the public data set of recorded agent sessions');
+  const dataset = program.command('dataset').description('The public data set of recorded agent sessions.');
   dataset
     .command('fetch')
-    .description("get the AgentCgroup authors' recorded sessions (GPL-2.0, about 1 GB), for scenarios that replay them")
+    .description(
+      "Get the AgentCgroup authors' recorded sessions (GPL-2.0, about 1 GB), for scenarios that replay them.",
+    )
     .option('--out <dir>', 'where to (default: the cache, where `evaluate` looks)')
     .option('--from <url>', 'a git repository that has it', 'https://github.com/eunomia-bpf/agentcgroup')
     .option('--json', 'print it as JSON')

@@ -2,8 +2,9 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { AcgError, formatSize, parseSize } from '../../model/index.ts';
+import { AcgError, formatSize } from '../../model/index.ts';
 import type { Round } from '../demo/rounds.ts';
+import { memoryOf } from '../memory.ts';
 import { printJson, sizeCell, table } from '../print.ts';
 
 interface Options {
@@ -33,11 +34,10 @@ Examples:
   agentcgroup demo --here --budget 1200m`,
     )
     .action(async (options: Options) => {
+      const budget = memoryOf(options.budget, '--budget');
       const out = resolve(options.out ?? mkdtempSync(join(tmpdir(), 'agentcgroup-demo-')));
       mkdirSync(out, { recursive: true });
-      const rounds = options.here
-        ? await here(parseSize(options.budget), out, options.json)
-        : await inLab(options, out);
+      const rounds = options.here ? await here(budget, out, options.json) : await inLab(options, out);
       if (options.json) printJson({ out, rounds });
       else if (!process.env.AGENTCGROUP_LAB_SHARE)
         process.stdout.write(`\n${story(rounds)}\nLogs and traces: ${out}\n`);

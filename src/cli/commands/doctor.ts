@@ -13,7 +13,7 @@ const lines = (row: Capability): string[][] => [
 export function addDoctor(program: Command): void {
   program
     .command('doctor')
-    .description('say what this machine can do for agentcgroup, row by row, with the remedy for each "no"')
+    .description('Say what this machine can do for agentcgroup, row by row, with the remedy for each "no".')
     .option('--cgroup-root <dir>', 'look at this cgroup2 directory instead of the one agentcgroup would choose')
     .option('--run-dir <dir>', 'folder of the sockets of the daemon to look for (default: /run/agentcgroup)')
     .option('--json', 'print the report as one JSON document')

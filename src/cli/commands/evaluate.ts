@@ -21,15 +21,10 @@ interface Options {
   json?: boolean;
 }
 
-const whole = (text: string) => {
-  const n = Number(text);
-  if (!Number.isSafeInteger(n) || n < 0) throw new InvalidArgumentError('a whole number is expected');
-  return n;
-};
-
-const positive = (text: string) => {
-  if (whole(text) === 0) throw new InvalidArgumentError('a whole number from 1 is expected');
-  return whole(text);
+const wholeFrom = (least: number) => (text: string) => {
+  if (!/^\d{1,9}$/.test(text) || Number(text) < least)
+    throw new InvalidArgumentError(`a whole number from ${least} is expected`);
+  return Number(text);
 };
 
 const fromSources =
@@ -51,13 +46,13 @@ export function addEvaluate(program: Command): void {
     .option('--arms <names>', 'kinds of control, separated by commas (default: those of the scenario)', (text) =>
       text.split(','),
     )
-    .option('--runs <n>', 'runs of each arm (default: as the scenario says)', positive)
-    .option('--seed <n>', 'draws the order of the arms and what is random in a scenario', whole)
+    .option('--runs <n>', 'runs of each arm (default: as the scenario says)', wholeFrom(1))
+    .option('--seed <n>', 'draws the order of the arms and what is random in a scenario', wholeFrom(0))
     .option('--lab', 'in a microVM with a stock Debian kernel (the default)')
     .option('--here', "on this machine's own kernel: root, cgroup v2, nothing else running")
     .option('--kernel <name>', "the lab's kernel: stock, memcg-bpf (the arm paper needs it), or an image", 'stock')
     .option('--real-clock', "the lab's clock follows this machine's instead of counting instructions")
-    .option('--jobs <n>', "guests at once (default: one for each of this machine's CPUs, four at most)", positive)
+    .option('--jobs <n>', "guests at once (default: one for each of this machine's CPUs, four at most)", wholeFrom(1))
     .option('--out <dir>', 'where runs and report go; a folder with runs in it is continued', 'evaluation')
     .option('--paper', "the paper's two scenarios, by its own rules and by sound ones (needs the data set)")
     .option('--dataset <dir>', 'the public data set, for scenarios that replay it')
@@ -86,6 +81,7 @@ Examples:
           void process.stdout.write(`${word} ${evaluate.keyOf(run)}\n`);
         return evaluate.work(scenarios[0]!, host, { started: tell('at'), ended: tell('run') });
       }
+      if (options.here && options.lab) throw new AcgError('ACG_USAGE', '--here or --lab, not both');
       if (options.paper && scenarios.length > 0) throw new AcgError('ACG_USAGE', '--paper brings its own scenarios');
       const names = options.paper ? paper : scenarios.length > 0 ? scenarios : usual;
       const out = resolve(options.out);

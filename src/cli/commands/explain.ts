@@ -29,7 +29,7 @@ Examples:
       const { DaemonClient, daemonPaths } = await import('../../control/client/index.ts');
       const paths = daemonPaths(options);
       const call = (await asked(new DaemonClient(paths.apiSocket), id)) ?? (await recorded(paths.traceDir, id));
-      if (!call) throw new AcgError('ACG_NO_CALL', id);
+      if (!call) throw new AcgError('ACG_NO_CALL', `${id}, neither running nor in the traces in ${paths.traceDir}`);
       if (options.json) printJson(call);
       else {
         const { explainCall } = await import('../../control/policy/index.ts');

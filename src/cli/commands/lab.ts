@@ -20,7 +20,7 @@ interface GuestFlags {
 export function addLab(program: Command): void {
   const lab = program
     .command('lab')
-    .description('a microVM with a kernel that has everything, on this machine’s own root')
+    .description('A microVM with a kernel that has everything, on this machine’s own root.')
     .enablePositionalOptions();
   addRun(lab);
   addShell(lab);
@@ -43,7 +43,7 @@ function guestOptions(command: Command): Command {
 
 function addRun(lab: Command): void {
   guestOptions(lab.command('run'))
-    .description('run one command in a fresh guest; its output and exit status are ours')
+    .description('Run one command in a fresh guest; its output and exit status are ours.')
     .argument('<command...>', 'the command and its arguments, after --')
     .option('--timeout <duration>', 'end it after this long, with status 124; 0 for never', '120s')
     .option('--console', "afterwards, print the guest kernel's console on stderr")
@@ -56,9 +56,9 @@ The guest sees this machine's files read-only; what it writes goes to memory and
 its own. Exit status: the command's; 128+N when signal N ended it; 124 after --timeout.
 
 Examples:
-  $ agentcgroup lab run -- uname -r
-  $ agentcgroup lab run --memory 4G --swap 1G --timeout 10m -- npx vitest run --project native
-  $ agentcgroup lab run --share results -- sh -c 'cat /proc/pressure/memory > $AGENTCGROUP_LAB_SHARE/psi'`,
+  agentcgroup lab run -- uname -r
+  agentcgroup lab run --memory 4G --swap 1G --timeout 10m -- npx vitest run --project native
+  agentcgroup lab run --share results -- sh -c 'cat /proc/pressure/memory > $AGENTCGROUP_LAB_SHARE/psi'`,
     )
     .action(async (argv: string[], flags: GuestFlags & { console?: boolean; json?: boolean }) => {
       const result = await untilSignal((signal) => {
@@ -79,14 +79,14 @@ Examples:
 
 function addShell(lab: Command): void {
   guestOptions(lab.command('shell'))
-    .description('an interactive shell in a fresh guest')
+    .description('An interactive shell in a fresh guest.')
     .option('--shell <path>', 'the shell', '/bin/bash')
     .addHelpText(
       'after',
       `
 Examples:
-  $ agentcgroup lab shell
-  $ agentcgroup lab shell --memory 4G --swap 512M`,
+  agentcgroup lab shell
+  agentcgroup lab shell --memory 4G --swap 512M`,
     )
     .action(async (flags: GuestFlags & { shell: string }) => {
       const { stdin, stdout } = process;
@@ -124,13 +124,13 @@ Examples:
 }
 
 function addKernel(lab: Command): void {
-  const kernel = lab.command('kernel').description('kernels for the lab');
+  const kernel = lab.command('kernel').description('Kernels for the lab.');
   kernel
     .command('fetch')
-    .description("put Debian's newest stock cloud kernel into the cache (nothing is installed)")
+    .description("Put Debian's newest stock cloud kernel into the cache (nothing is installed).")
     .option('--refresh', 'look for a newer one even if there is one')
     .option('--json', 'print it as JSON')
-    .addHelpText('after', '\nExample:\n  $ agentcgroup lab kernel fetch --refresh')
+    .addHelpText('after', '\nExample:\n  agentcgroup lab kernel fetch --refresh')
     .action(async ({ refresh, json }: { refresh?: boolean; json?: boolean }) => {
       const { fetchStockKernel, findKernel } = await import('../../lab/index.ts');
       const say = (text: string) => void process.stderr.write(`lab: ${text}\n`);
@@ -143,7 +143,7 @@ function addKernel(lab: Command): void {
     });
   kernel
     .command('build')
-    .description("build Debian's kernel source with the patches in kernel/ (memcg_bpf_ops) into the cache")
+    .description("Build Debian's kernel source with the patches in kernel/ (memcg_bpf_ops) into the cache.")
     .option('--debug', 'with lockdep, KASAN and checks for sleeping where it is forbidden: memcg-bpf-debug')
     .option('--refresh', 'look for a newer source package even if there is one')
     .option('--jobs <n>', 'compilers at once; by default one per processor')
@@ -155,8 +155,8 @@ Ten minutes and 4 GB of the cache folder the first time; a changed series takes 
 packages it needs are installed by apt when they are missing. lab run --kernel memcg-bpf builds it too when needed.
 
 Examples:
-  $ agentcgroup lab kernel build && agentcgroup lab run --kernel memcg-bpf -- uname -r
-  $ agentcgroup lab kernel build --debug --jobs 2`,
+  agentcgroup lab kernel build && agentcgroup lab run --kernel memcg-bpf -- uname -r
+  agentcgroup lab kernel build --debug --jobs 2`,
     )
     .action(async (flags: { debug?: boolean; refresh?: boolean; jobs?: string; json?: boolean }) => {
       const { buildKernel, findKernel } = await import('../../lab/index.ts');
@@ -175,9 +175,9 @@ Examples:
     });
   kernel
     .command('list')
-    .description('the kernels in the cache; the first of a name is the one used')
+    .description('The kernels in the cache; the first of a name is the one used.')
     .option('--json', 'print it as JSON')
-    .addHelpText('after', '\nExample:\n  $ agentcgroup lab kernel list --json')
+    .addHelpText('after', '\nExample:\n  agentcgroup lab kernel list --json')
     .action(async ({ json }: { json?: boolean }) => {
       const { listKernels } = await import('../../lab/index.ts');
       const kernels = (await listKernels()).map(({ name, release = '', origin = '', image, at = '' }) => ({

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { RecordCost } from '../../control/record/index.ts';
 import { AcgError, parseDuration } from '../../model/index.ts';
@@ -22,7 +22,7 @@ interface Flags {
 export function addRecord(program: Command): void {
   program
     .command('record')
-    .description('record what runs already, from outside: a session, cgroup, container or process tree')
+    .description('Record what runs already, from outside: a session, cgroup, container or process tree.')
     .option('--session <id>', 'a session of the daemon: its agent leaf and its tool calls')
     .option('--cgroup <path>', 'a cgroup directory and all below it (v2 or v1)')
     .option('--container <id>', 'a container of podman, docker or containerd, by id or name')
@@ -45,9 +45,9 @@ process tree: a process of the agent's that becomes a shell with a script of its
 shell ends. Calls shorter than the interval may be missed that way. docs/trace-format.md says more.
 
 Examples:
-  $ agentcgroup record --pid $(pgrep -nx claude) --duration 10m
-  $ agentcgroup record --container 3f4e9d2c81ab --interval 50ms -o run.ndjson
-  $ agentcgroup record --session s1 --json`,
+  agentcgroup record --pid $(pgrep -nx claude) --duration 10m
+  agentcgroup record --container 3f4e9d2c81ab --interval 50ms -o run.ndjson
+  agentcgroup record --session s1 --json`,
     )
     .action(record);
 }
@@ -68,6 +68,7 @@ async function record(flags: Flags): Promise<void> {
   const start = Date.now();
   const session = target.session ? target.name : `${target.name}-${start}`.slice(-64);
   const path = flags.out ?? tracePath('.', target.name, start);
+  await onlyTraces(path);
   const writer = await TraceWriter.open(path, {
     // fewer and larger writes: a crash of the recorder may cost a second
     flushMs: 1000,
@@ -100,6 +101,14 @@ async function record(flags: Flags): Promise<void> {
   }
 }
 
+/** Records are added to what is there: that must be a trace. */
+async function onlyTraces(path: string): Promise<void> {
+  if (!statSync(path, { throwIfNoEntry: false })?.isFile() || statSync(path).size === 0) return;
+  const { formatOf } = await import('../../trace/index.ts');
+  if ((await formatOf(path)) !== 'ndjson')
+    throw new AcgError('ACG_USAGE', `--out ${path} is there already and is no trace: name another file`);
+}
+
 function report(flags: Flags, path: string, session: string, cost: RecordCost & { dropped: number }): void {
   if (cost.dropped) process.exitCode = 74;
   if (flags.json) {
@@ -125,6 +134,6 @@ function after(ms: number): Promise<void> {
 }
 
 function positive(text: string): number {
-  if (!/^[1-9]\d{0,9}$/.test(text)) throw new InvalidArgumentError('a process id is expected.');
+  if (!/^[1-9]\d{0,9}$/.test(text)) throw new InvalidArgumentError('a process id is expected');
   return Number(text);
 }

@@ -77,12 +77,12 @@ Examples:
   agentcgroup run --tenant ci --priority low --memory 1536m -- opencode run "update the docs"`,
     )
     .action(async (agent: string[], options: Options) => {
-      const { parseSize } = await import('../../model/index.ts');
+      const { memoryOf } = await import('../memory.ts');
       const session: SessionRequest = {
         tenant: options.tenant,
         priority: options.priority,
         ...(options.name !== undefined && { name: options.name }),
-        ...(options.memory !== undefined && { memoryBytes: parseSize(options.memory) }),
+        ...(options.memory !== undefined && { memoryBytes: memoryOf(options.memory, '--memory') }),
         ...(options.cpuWeight !== undefined && { cpuWeight: options.cpuWeight }),
         ...(options.pids !== undefined && { pids: options.pids }),
       };

@@ -1,6 +1,6 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { AcgError, parseConfig, parseSize } from '../../model/index.ts';
+import { AcgError, parseConfig } from '../../model/index.ts';
 import type {
   ArmName,
   Basis,
@@ -9,6 +9,7 @@ import type {
   Recorded,
   Shapes,
 } from '../../study/simulate/fleet/index.ts';
+import { memoryOf } from '../memory.ts';
 import { printJson, table } from '../print.ts';
 
 interface Options {
@@ -80,7 +81,7 @@ The policy is the daemon's own, event by event; the node is a model. docs/simula
 Examples:
   agentcgroup simulate --out fleet
   agentcgroup simulate ~/.local/state/agentcgroup/traces --node-memory 64g --out fleet
-  agentcgroup simulate traces/ --no-fleet --per-node 40,60,70 --arms none agentcgroup --json | jq .densities
+  agentcgroup simulate traces/ --no-fleet --per-node 40,60,70 --arms none agentcgroup --json | jq .density
   agentcgroup simulate --nodes 1000 --sessions 100000 --node-memory 8g --no-density --placements risk:agentcgroup`,
     )
     .action(run);
@@ -97,11 +98,14 @@ async function run(traces: string[], options: Options): Promise<void> {
     seed,
     high: share(options.high, '--high'),
     risk: share(options.risk, '--risk'),
-    nodeBytes: parseSize(options.nodeMemory),
+    nodeBytes: memoryOf(options.nodeMemory, '--node-memory'),
     cpus: options.cpus === undefined ? Number.POSITIVE_INFINITY : whole(options.cpus, '--cpus', 1),
     config: fleet.withHigh(await configOf(options.config)),
   });
-  const study = await fleet.fleetStudy(basis, { ...(await wanted(options, basis)), onProgress: progress() });
+  const fleetOptions = { ...(await wanted(options, basis)), onProgress: progress() };
+  // not after minutes of work
+  if (options.out !== undefined) await mkdir(options.out, { recursive: true });
+  const study = await fleet.fleetStudy(basis, fleetOptions);
   const input = { study, recorded: given.recorded, command };
   if (options.json) printJson(fleet.jsonOf(input));
   else {

@@ -13,7 +13,7 @@ They are told apart by their content. docs/trace-format.md describes our format 
 export function addTrace(program: Command): void {
   const trace = program
     .command('trace')
-    .description('recorded sessions: look at them, check, import, merge, anonymise, export');
+    .description('Recorded sessions: look at them, check, import, merge, anonymise, export.');
   addShow(trace);
   addValidate(trace);
   addImport(trace);
@@ -35,7 +35,7 @@ async function* sessionsOf(paths: string[]): AsyncGenerator<ImportedSession> {
 function addShow(trace: Command): void {
   trace
     .command('show')
-    .description('sessions as a table; a few of them with time line and calls')
+    .description('Sessions as a table; a few of them with time line and calls.')
     .argument('<traces...>')
     .option('--session <id>', 'only this session')
     .option('--calls', 'time line and calls of every session, however many')
@@ -45,9 +45,9 @@ function addShow(trace: Command): void {
       `${INPUTS}
 
 Examples:
-  $ agentcgroup trace show session.ndjson
-  $ agentcgroup trace show all_images_haiku/
-  $ agentcgroup trace show ~/.claude/projects --json`,
+  agentcgroup trace show session.ndjson
+  agentcgroup trace show all_images_haiku/
+  agentcgroup trace show ~/.claude/projects --json`,
     )
     .action(async (paths: string[], flags: { session?: string; calls?: boolean; json?: boolean }) => {
       const show = await import('../trace/show.ts');
@@ -71,10 +71,10 @@ Examples:
 function addValidate(trace: Command): void {
   trace
     .command('validate')
-    .description('names every line or part that is not sound; exit status 65 if there is any')
+    .description('Names every line or part that is not sound; exit status 65 if there is any.')
     .argument('<traces...>')
     .option('--json', 'one JSON document instead of lines')
-    .addHelpText('after', `${INPUTS}\n\nExample:\n  $ agentcgroup trace validate session.ndjson`)
+    .addHelpText('after', `${INPUTS}\n\nExample:\n  agentcgroup trace validate session.ndjson`)
     .action(async (paths: string[], flags: { json?: boolean }) => {
       const { formatOf, openTraces, validateTrace } = await import('../../trace/index.ts');
       const { stat } = await import('node:fs/promises');
@@ -107,10 +107,10 @@ function addValidate(trace: Command): void {
 function addImport(trace: Command): void {
   trace
     .command('import')
-    .description('any known form to an NDJSON trace')
+    .description('Any known form to an NDJSON trace.')
     .argument('<traces...>')
     .option('-o, --out <file>', 'where to; standard output by default')
-    .addHelpText('after', `${INPUTS}\n\nExample:\n  $ agentcgroup trace import all_images_haiku/ -o haiku.ndjson`)
+    .addHelpText('after', `${INPUTS}\n\nExample:\n  agentcgroup trace import all_images_haiku/ -o haiku.ndjson`)
     .action(async (paths: string[], flags: { out?: string }) => {
       const { recordsOf, writeLines } = await import('../../trace/index.ts');
       let sessions = 0;
@@ -133,7 +133,7 @@ function addImport(trace: Command): void {
 function addMerge(trace: Command): void {
   trace
     .command('merge')
-    .description('several NDJSON traces as one, in time order')
+    .description('Several NDJSON traces as one, in time order.')
     .argument('<files...>')
     .option('-o, --out <file>', 'where to; standard output by default')
     .addHelpText(
@@ -143,13 +143,13 @@ Lines pass through unchanged, those of newer releases included; what is no JSON 
 Files of other forms: agentcgroup trace import first.
 
 Example:
-  $ agentcgroup trace merge monday.ndjson tuesday.ndjson -o both.ndjson`,
+  agentcgroup trace merge monday.ndjson tuesday.ndjson -o both.ndjson`,
     )
     .action(async (paths: string[], flags: { out?: string }) => {
       const { formatOf, mergeTraces, writeLines } = await import('../../trace/index.ts');
       for (const path of paths) {
         const format = await formatOf(path).catch((cause) => {
-          throw new AcgError('ACG_TRACE', (cause as Error).message, { cause });
+          throw new AcgError('ACG_TRACE', `${path}: ${(cause as Error).message}`, { cause });
         });
         if (format !== 'ndjson')
           throw new AcgError('ACG_TRACE', `${path} is no NDJSON trace: \`trace import\` makes one`);
@@ -168,7 +168,7 @@ function addAnonymise(trace: Command): void {
   trace
     .command('anonymise')
     .alias('anonymize')
-    .description('replace ids, names, paths and words by keyed hashes; class and shape of commands stay')
+    .description('Replace ids, names, paths and words by keyed hashes; class and shape of commands stay.')
     .argument('<traces...>')
     .option('-o, --out <file>', 'where to; standard output by default')
     .option('--key-file <file>', 'the secret: the same key gives the same names in every run; random by default')
@@ -182,8 +182,8 @@ everyone knows (pytest, git, commit, ...) with everything between words. All oth
 HMAC; feedback and other free text is dropped. Look at the result before you give it away.
 
 Examples:
-  $ agentcgroup trace anonymise session.ndjson -o public.ndjson
-  $ agentcgroup trace anonymise week1/ --key-file ./key --shift-days -o public.ndjson`,
+  agentcgroup trace anonymise session.ndjson -o public.ndjson
+  agentcgroup trace anonymise week1/ --key-file ./key --shift-days -o public.ndjson`,
     )
     .action(async (paths: string[], flags: { out?: string; keyFile?: string; shiftDays?: boolean }) => {
       const { anonymiser, recordsOf, writeLines } = await import('../../trace/index.ts');
@@ -199,7 +199,7 @@ Examples:
 function addExport(trace: Command): void {
   trace
     .command('export')
-    .description('Parquet: sessions, samples, calls and events, a file each')
+    .description('Parquet: sessions, samples, calls and events, a file each.')
     .argument('<traces...>')
     .requiredOption('-o, --out <folder>', 'the folder for the four files; made if need be')
     .option('--json', 'the row counts as JSON')
@@ -210,8 +210,8 @@ function addExport(trace: Command): void {
 Nested fields (node, labels, phasesMs, data, ...) are columns of JSON text.
 
 Examples:
-  $ agentcgroup trace export all_images_haiku/ -o parquet/
-  $ duckdb -c "SELECT tool, count(*), sum(durationMs)/1000 AS s FROM 'parquet/calls.parquet' GROUP BY tool"`,
+  agentcgroup trace export all_images_haiku/ -o parquet/
+  duckdb -c "SELECT tool, count(*), sum(durationMs)/1000 AS s FROM 'parquet/calls.parquet' GROUP BY tool"`,
     )
     .action(async (paths: string[], flags: { out: string; json?: boolean }) => {
       const { exportParquet } = await import('../../trace/index.ts');

@@ -58,7 +58,7 @@ export function locateRoot(options: RootOptions = {}): Pick<Root, 'cgroup' | 'mo
  * Opens the root of our tree: the given one; else, under systemd, the delegated cgroup this process was started in or a
  * delegated scope asked of systemd; else a cgroup of our own at the top of the first writable cgroup2 mount. Controllers are
  * enabled down to it, and for its children; those that are missing are named in the result. Under systemd this process moves
- * into a leaf `daemon` of the delegated cgroup. Throws ACG_NO_CGROUP2, ACG_CGROUP_BUSY, ACG_CGROUP_FILE.
+ * into a leaf `daemon` of the delegated cgroup. Throws ACG_NO_CGROUP2, ACG_NOT_ROOT, ACG_CGROUP_BUSY, ACG_CGROUP_FILE.
  */
 export async function openRoot(options: RootOptions = {}): Promise<Root> {
   const { cgroup, mount, origin } = locateRoot(options);
@@ -68,6 +68,15 @@ export async function openRoot(options: RootOptions = {}): Promise<Root> {
   try {
     mkdirSync(cgroup.path, { recursive: true });
   } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EACCES' || code === 'EPERM')
+      throw new AcgError(
+        'ACG_NOT_ROOT',
+        `mkdir ${cgroup.path}: ${code}; or name a cgroup of yours with --cgroup-root`,
+        {
+          cause: error,
+        },
+      );
     throw new CgroupFileError('mkdir', cgroup.path, error);
   }
   if (bySystemd) moveInto(cgroup, 'daemon', [process.pid]);

@@ -103,8 +103,10 @@ export class DaemonClient {
         });
       });
       ask.on('error', (cause: NodeJS.ErrnoException) => {
-        const absent = ['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE'].includes(cause.code ?? '');
-        reject(absent ? new AcgError('ACG_NO_DAEMON', this.socket, { cause }) : cause);
+        const absent = ['ENOENT', 'ENOTDIR', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE'].includes(cause.code ?? '');
+        const refused = ['EACCES', 'EPERM'].includes(cause.code ?? '');
+        const code = absent ? 'ACG_NO_DAEMON' : refused ? 'ACG_NOT_ROOT' : undefined;
+        reject(code ? new AcgError(code, this.socket, { cause }) : cause);
       });
       ask.end(text);
     });

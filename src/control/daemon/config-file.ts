@@ -43,7 +43,8 @@ export function readConfigText(text: string, file: string): YamlMap {
   const { parseDocument } = require('yaml') as typeof import('yaml');
   const document = parseDocument(text, { prettyErrors: true, uniqueKeys: true, stringKeys: true });
   const [problem] = document.errors;
-  if (problem) throw new AcgError('ACG_CONFIG', `${file}: ${problem.message.split('\n')[0]}`);
+  if (problem)
+    throw new AcgError('ACG_CONFIG', `${file}: ${problem.message.split('\n')[0]!.slice(0, 200).replace(/:$/, '')}`);
   let value: unknown;
   try {
     value = document.toJS({ maxAliasCount: 100 });

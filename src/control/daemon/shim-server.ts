@@ -98,7 +98,8 @@ class Connection {
   /** Tells the client why and hangs up. */
   #refuse(error: unknown): void {
     const { code, message } = asAcgError(error);
-    if (code === 'ACG_INTERNAL' || code === 'ACG_CGROUP_FILE') this.#report(error, `serve shim ${this.#pid}`);
+    if (code === 'ACG_INTERNAL' || code === 'ACG_FILE' || code === 'ACG_CGROUP_FILE')
+      this.#report(error, `serve shim ${this.#pid}`);
     this.#hangUp({ type: 'error', code, text: message });
   }
 

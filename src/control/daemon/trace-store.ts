@@ -100,11 +100,14 @@ export class TraceStore {
   }
 }
 
+/** `tracePath`: the session, the start. What others keep in that folder is not ours to delete. */
+const TRACE_NAME = /-\d{8}T\d{9}\.ndjson$/;
+
 /** Deletes trace files that nobody has written to for so many days. Returns their names. */
 export function deleteOldTraces(directory: string, keepDays: number, now = Date.now()): string[] {
   if (!existsSync(directory)) return [];
   const old = readdirSync(directory)
-    .filter((name) => name.endsWith('.ndjson'))
+    .filter((name) => TRACE_NAME.test(name))
     .filter((name) => {
       const modified = statSync(join(directory, name), { throwIfNoEntry: false })?.mtimeMs;
       return modified !== undefined && now - modified > keepDays * 86_400_000;

@@ -11,7 +11,7 @@
  * What does not fit is listed and ignored; the first of two parts with the same key counts. Nothing is ever evaluated.
  */
 import { parseDuration, parseSize } from '../../model/index.ts';
-import { unwrapCommand } from './command.ts';
+import { unwrapCommand } from './unwrap.ts';
 
 export type Level = 'low' | 'medium' | 'high';
 

@@ -8,7 +8,7 @@ export {
   type KillReason,
   type Target,
 } from './actions.ts';
-export { type CommandClass, commandClass, typicalBytes, unwrapCommand } from './command.ts';
+export { type CommandClass, commandClass, typicalBytes } from './command.ts';
 export type { PolicyEvent, Usage } from './events.ts';
 export { explainCall } from './explain.ts';
 export { type FeedbackFacts, type FeedbackThresholds, feedbackFor, feedbackText } from './feedback.ts';
@@ -37,3 +37,4 @@ export {
   type Tenant,
 } from './state.ts';
 export { decisions, type Step, step } from './step.ts';
+export { unwrapCommand } from './unwrap.ts';

@@ -17,13 +17,14 @@ export const datasetFolder = (): string =>
 
 /**
  * Puts the data sets of the repository `from` into `out` and returns their names. What was in `out` is replaced at the end, in one
- * go. Throws ACG_DATASET when it cannot be reached or has no data sets.
+ * go. Throws ACG_DATASET when it cannot be reached or has no data sets, ACG_USAGE when anything but data sets is in `out`.
  */
 export async function fetchDataset(from: string, out: string, say: (text: string) => void): Promise<string[]> {
   // git takes options and commands from what stands in the place of an address
   if (!/^(https?|file|git|ssh):\/\//.test(from))
     throw new AcgError('ACG_DATASET', `${from} is no address of a repository`);
   const target = resolve(out);
+  refuseOthers(target);
   mkdirSync(dirname(target), { recursive: true });
   const staging = mkdtempSync(`${target}.new-`);
   const git = async (...args: string[]) => {
@@ -32,7 +33,10 @@ export async function fetchDataset(from: string, out: string, say: (text: string
       await run('git', args, { timeout: TIMEOUT_MS, maxBuffer: 2 ** 26, env });
     } catch (cause) {
       const said = String((cause as { stderr?: string }).stderr || (cause as Error).message);
-      throw new AcgError('ACG_DATASET', `${from}: ${said.trim().split('\n').at(-1)}`, { cause });
+      // behind its reason git has general advice
+      const lines = said.trim().split('\n');
+      const why = lines.find((line) => line.startsWith('fatal: ')) ?? lines.at(-1);
+      throw new AcgError('ACG_DATASET', `${from}: ${why}`, { cause });
     }
   };
   try {
@@ -50,6 +54,15 @@ export async function fetchDataset(from: string, out: string, say: (text: string
   } finally {
     rmSync(staging, { recursive: true, force: true });
   }
+}
+
+/** What is in the folder will be gone: only data sets may be. */
+function refuseOthers(target: string): void {
+  if (!existsSync(target)) return;
+  const sets = dataSets(target);
+  const other = readdirSync(target).find((name) => !sets.includes(name));
+  if (other !== undefined)
+    throw new AcgError('ACG_USAGE', `--out ${target} holds ${other}, which is no data set: name a folder of its own`);
 }
 
 /** Folders of tasks with attempts: `<set>/<task>/attempt_<n>`. */

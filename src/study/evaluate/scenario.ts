@@ -28,10 +28,13 @@ export function loadScenario(file: string): Scenario {
   try {
     value = parse(readFileSync(file, 'utf8'), { merge: true });
   } catch (cause) {
-    throw new AcgError('ACG_SCENARIO', `${file}: ${(cause as Error).message.split('\n')[0]}`, { cause });
+    throw new AcgError('ACG_SCENARIO', `${file}: ${firstLine(cause)}`, { cause });
   }
   return fromItsFolder(checkScenario(value, file), dirname(file));
 }
+
+/** yaml quotes what it does not understand: of a file that is none, kilobytes. */
+const firstLine = (cause: unknown) => (cause as Error).message.split('\n')[0]!.slice(0, 200);
 
 /** Workspaces are named from the scenario's own folder. */
 function fromItsFolder(scenario: Scenario, folder: string): Scenario {

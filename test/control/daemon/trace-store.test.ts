@@ -1,23 +1,23 @@
-import { appendFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { appendFileSync, existsSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { deleteOldTraces, TraceStore } from '../../../src/control/daemon/trace-store.ts';
+import { tracePath } from '../../../src/trace/index.ts';
 import { folder } from '../../trace/fixtures.ts';
 
-test('old traces are deleted; what goes away meanwhile is no trouble', () => {
+test('old traces go; young ones and the files of others stay, and what goes away meanwhile is no trouble', () => {
   const directory = folder({});
-  for (const [name, days] of [
-    ['old.ndjson', 31],
-    ['new.ndjson', 29],
-    ['old.txt', 31],
-  ] as const) {
-    writeFileSync(join(directory, name), '');
-    const then = Date.now() / 1000 - days * 86_400;
-    utimesSync(join(directory, name), then, then);
+  const now = Date.now();
+  const [old, young] = [tracePath(directory, 's1', 0), tracePath(directory, 's2', now)];
+  for (const file of [old, young, join(directory, 'my-data.ndjson')]) {
+    writeFileSync(file, '');
+    utimesSync(file, new Date(), new Date(now - (file === young ? 1 : 40) * 86_400_000));
   }
-  symlinkSync(join(directory, 'gone'), join(directory, 'gone.ndjson'));
-  expect(deleteOldTraces(directory, 30)).toEqual(['old.ndjson']);
-  expect(deleteOldTraces(directory, 30)).toEqual([]);
+  symlinkSync(join(directory, 'gone'), tracePath(directory, 's3', 0));
+  expect(deleteOldTraces(directory, 30, now)).toEqual([basename(old)]);
+  expect(existsSync(join(directory, 'my-data.ndjson')) && existsSync(young)).toBe(true);
+  expect(deleteOldTraces(directory, 30, now)).toEqual([]);
+  expect(deleteOldTraces(join(directory, 'nowhere'), 30)).toEqual([]);
 });
 
 test('of a trace that an earlier daemon left the calls are read, and nothing else', async () => {
@@ -29,7 +29,7 @@ test('of a trace that an earlier daemon left the calls are read, and nothing els
   const kept = { ...session, argv: [], oomScoreAdj: 0, uid: 0 };
   const call = { type: 'call', call: 's.1', session: 's', tenant: 't', tool: 'Bash', start: 1 } as const;
   await store.open(kept);
-  store.writeSession(kept);
+  store.writeSession(kept, 'normal');
   store.write('s', call);
   store.write('s', { ...call, end: 2, exitCode: 3 });
   store.write('s', { ...call, call: 's.2' });

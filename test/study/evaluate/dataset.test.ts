@@ -37,9 +37,22 @@ test('the data sets of a repository, and nothing else of it, are put in place', 
 test('a repository that is not there, or holds none, is told as it is; what was there stays', async () => {
   const out = join(dir, 'out');
   await fetchDataset(repository('with', 'experiments/haiku/task/attempt_1'), out, () => {});
+  await expect(fetchDataset(`file://${dir}/nobody`, out, () => {})).rejects.toThrow(/nobody: fatal: /);
   const failed = { code: 'ACG_DATASET', message: expect.stringMatching(/--dataset/) };
   await expect(fetchDataset(`file://${dir}/nobody`, out, () => {})).rejects.toMatchObject(failed);
   await expect(fetchDataset(repository('without', 'other'), out, () => {})).rejects.toMatchObject(failed);
   await expect(fetchDataset('--upload-pack=touch x', out, () => {})).rejects.toMatchObject(failed);
   expect(readdirSync(out)).toEqual(['haiku']);
+});
+
+test('a folder with anything but data sets in it is refused before anything is fetched', async () => {
+  const from = repository('with', 'experiments/haiku/task/attempt_1');
+  const out = join(dir, 'home');
+  mkdirSync(out);
+  writeFileSync(join(out, 'thesis.tex'), 'years of work');
+  await expect(fetchDataset(from, out, () => {})).rejects.toMatchObject({
+    code: 'ACG_USAGE',
+    detail: expect.stringContaining('thesis.tex'),
+  });
+  expect(readdirSync(out)).toEqual(['thesis.tex']);
 });

@@ -117,7 +117,10 @@ export function uninstall(target: Target, force = false): Done {
 
 /** Settings are often links into a folder of dot files: the file they lead to is the one to write. */
 function settled(file: string): string {
-  return existsSync(file) ? realpathSync(file) : file;
+  const found = existsSync(file) ? realpathSync(file) : file;
+  if (statSync(found, { throwIfNoEntry: false })?.isDirectory())
+    throw new AcgError('ACG_SETTINGS', `${found} is a folder`);
+  return found;
 }
 
 function named<T>(file: string, act: () => T): T {

@@ -52,7 +52,8 @@ export type Shapes = z.infer<typeof Shapes>;
 export function parseShapes(value: unknown, source: string): Shapes {
   const parsed = Shapes.safeParse(value);
   if (parsed.success) return parsed.data;
-  throw new AcgError('ACG_CONFIG', `${source}: ${z.prettifyError(parsed.error)}`);
+  const wrong = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'the document'}: ${message}`);
+  throw new AcgError('ACG_CONFIG', `${source}: ${wrong.join('; ')}`);
 }
 
 /** The value at a probability. */
