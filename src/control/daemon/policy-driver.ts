@@ -19,6 +19,7 @@ import {
   tenantGrowth,
 } from '../policy/index.ts';
 import { Growth } from './kernel-tier/growth.ts';
+import { Reclaims } from './reclaims.ts';
 
 /** What the policy's actions do to the world; the engine provides it. */
 export interface Hands {
@@ -36,8 +37,6 @@ export interface Hands {
 
 /** A guard that trips and clears all the time is said once in so long. */
 const GUARD_SAID_MS = 1000;
-/** Reclaim of what a finished call left may hold its cgroup up for so long. */
-const RECLAIM_LIMIT_MS = 2000;
 
 /** Drives the pure policy: feeds it events on one monotonic clock and carries out what it decides. */
 export class PolicyDriver {
@@ -48,8 +47,7 @@ export class PolicyDriver {
   readonly #queue: PolicyEvent[] = [];
   #stepping = false;
   #timer: NodeJS.Timeout | undefined;
-  /** Reclaims under way, by path. */
-  readonly #reclaims = new Map<string, Promise<unknown>>();
+  readonly #reclaims: Reclaims;
   /** Hard ceilings of tenants, sessions and agents that use more than that: written once they do not, by path. Of calls the policy asks again. */
   readonly #late = new Map<string, Extract<Action, { type: 'bands' }>>();
   /** Budgets in the kernel's governor, where one is in charge: then they take the place of memory.high for calls. */
@@ -74,6 +72,7 @@ export class PolicyDriver {
     this.#hands = hands;
     this.#report = report;
     this.growth = new Growth(report);
+    this.#reclaims = new Reclaims(report);
   }
 
   get config(): Config {
@@ -267,8 +266,10 @@ export class PolicyDriver {
     if (action.type === 'throttle' || action.type === 'unthrottle') {
       // the governor slows it down without the crawl that memory.high ends in
       if (!governed) cgroup.write('memory.high', action.high);
-    } else if (action.type === 'reclaim') this.#reclaim(action.target, cgroup, action.bytes);
-    else if (action.type === 'bands') this.#bands(action, cgroup, governed);
+    } else if (action.type === 'reclaim') {
+      const { target, bytes } = action;
+      this.#reclaims.ask(cgroup, bytes, target.kind === 'call' && this.#state.calls[target.call] === undefined);
+    } else if (action.type === 'bands') this.#bands(action, cgroup, governed);
   }
 
   #bands(action: Extract<Action, { type: 'bands' }>, cgroup: Cgroup, governed: boolean): void {
@@ -300,34 +301,11 @@ export class PolicyDriver {
     cgroup.write('cgroup.freeze', type === 'freeze');
   }
 
-  /**
-   * One at a time for a cgroup: a write that takes longer than the policy's interval would hold one thread of the pool after the other.
-   * Of a live cgroup the policy asks again; what a finished call has left is asked for once, and follows.
-   */
-  #reclaim(target: Target, cgroup: Cgroup, bytes: number): void {
-    const { path } = cgroup;
-    const before = this.#reclaims.get(path);
-    const last = target.kind === 'call' && this.#state.calls[target.call] === undefined;
-    if (before && !last) return;
-    const done = (before ?? Promise.resolve())
-      .then(() => cgroup.reclaim(bytes))
-      .catch((error) => this.#report(error, `reclaim from ${path}`))
-      .finally(() => {
-        if (this.#reclaims.get(path) === done) this.#reclaims.delete(path);
-      });
-    this.#reclaims.set(path, done);
-  }
-
   /** The call's cgroup is empty. Resolves when what it left charged has been reclaimed, or that took too long. */
   async callEnded(call: string, cgroup: Cgroup): Promise<void> {
     const left = this.#controllers.has('memory') ? cgroup.read('memory.current') : undefined;
     this.send({ type: 'call-end', call, ...(left !== undefined && { left }) });
-    const reclaim = this.#reclaims.get(cgroup.path);
-    if (!reclaim) return;
-    const limit = Promise.withResolvers<void>();
-    const timer = setTimeout(limit.resolve, RECLAIM_LIMIT_MS);
-    await Promise.race([reclaim, limit.promise]);
-    clearTimeout(timer);
+    await this.#reclaims.settled(cgroup);
   }
 
   /** The session's cgroup is gone, and its tenant's, if it was the last one there. */
