@@ -1,5 +1,5 @@
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, watch } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Cgroup } from '../../control/cgroup/index.ts';
 import { type DaemonPaths, daemonPaths } from '../../control/client/index.ts';
 import { prepareShimDirectory, type ShimConfig, shimConfigLines } from '../../control/intercept/index.ts';
@@ -41,7 +41,7 @@ const FROM_TERMINAL = new Set<string>(['SIGINT', 'SIGQUIT']);
  */
 export async function runAgent(agent: string[], request: SessionRequest, options: RunOptions): Promise<number> {
   const paths = daemonPaths(options);
-  const extra = options.cgroupRoot === undefined ? [] : ['--cgroup-root', options.cgroupRoot];
+  const extra = options.cgroupRoot === undefined ? [] : ['--cgroup-root', resolve(options.cgroupRoot)];
   const say = (text: string) => options.quiet || process.stderr.write(`agentcgroup: ${text}\n`);
   const keeper = new DaemonKeeper(paths, extra, say);
   try {

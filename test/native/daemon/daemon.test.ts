@@ -51,7 +51,11 @@ describe.skipIf(cannotRun)(`the daemon${cannotRun ? ` (${cannotRun})` : ''}`, ()
     expect(first).toMatchObject({ state: 'background', background: true, exitCode: 0 });
     const killed = await daemon.client.killCall(first!.call);
     expect(killed).toMatchObject({ state: 'ended', exitCode: 0, killedBy: 'session' });
+    await expect(daemon.client.createSession({ name: session.id })).rejects.toMatchObject({
+      code: 'ACG_SESSION_EXISTS',
+    });
     await daemon.client.endSession(session.id);
+    await expect(daemon.client.endSession(session.id)).rejects.toMatchObject({ code: 'ACG_NO_SESSION' });
     expect(daemon.root.children()).toEqual([]);
     expect(second!.exitCode).toBe(4);
     expect(await daemon.client.sessions()).toEqual([]);
