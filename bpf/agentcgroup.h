@@ -41,7 +41,7 @@ struct acg_cgroup {
 
 /* Key and value of map acg_exempt: executables that are no tool call when an agent starts them (our shim). */
 struct acg_exe {
-	__u64 dev;		/* as stat(2) encodes it in user space: st_dev */
+	__u64 dev;		/* dev_t inside the kernel: major << 20 | minor; not what stat(2) says (overlayfs, btrfs) */
 	__u64 ino;
 };
 

@@ -235,7 +235,8 @@ static int hold_init(__u32 cpu)
 	bpf_timer_init(&alarm->timer, &hold_alarms, 1 /* CLOCK_MONOTONIC */);
 	bpf_timer_set_callback(&alarm->timer, release_due);
 	alarm->at = 0;
-	c->callbacks = 0;
+	/* armed again, it finds CPUs that came back meanwhile; and callbacks that are not over yet, whose count stays as it is */
+	c->leaving = 0;
 	return 0;
 }
 

@@ -126,7 +126,7 @@ void Ring::OnLoop(Napi::Env env, Napi::Function, Ring* self, void*) {
 // drain(): everything there is now, delivered before it returns; the number of bytes
 Napi::Value Ring::Drain(const Napi::CallbackInfo& info) {
   double bytes = 0;
-  for (bool more = ring_ != nullptr; more;) {
+  for (bool more = true; more && ring_;) {  // the receiver may close it
     more = Take();
     bytes += batch_.size();
     Deliver(info.Env());

@@ -52,7 +52,7 @@ export interface BpfStatus {
   pinRoot: string;
   /** Whether the kernel is counting runs (`sysctl kernel.bpf_stats_enabled=1`). */
   runStatistics: boolean;
-  /** One for each program file loaded: monitor, governor, scheduler. */
+  /** One for each program file loaded: monitor, scheduler, memory. */
   loaded: { name: string; version: string; programs: PinnedProgram[]; maps: PinnedMap[]; links: string[] }[];
   /** Maps that all of them share. */
   shared: PinnedMap[];

@@ -122,6 +122,7 @@ describe('whoever is held can be reached', () => {
       'unloaded',
       'detached',
       'orphaned',
+      'rearmed',
     ]);
   }, 580_000);
 
@@ -173,6 +174,13 @@ describe('whoever is held can be reached', () => {
   test('unloaded, everybody goes on', () => {
     expect(seen.first('unloaded').status).toBe(0);
     expect(seen.first('unloaded').seconds).toBeLessThan(5);
+  });
+
+  test('armed again, it holds as before: who had not got out of a callback is counted once, a CPU that came back is one of them', () => {
+    const { enabled, left, busy, back } = seen.first('rearmed');
+    expect({ enabled, left }).toEqual({ enabled: 1, left: 0 });
+    expect(off(busy!, 8)).toBeLessThan(15);
+    expect(off(back!, 8)).toBeLessThan(15);
   });
 
   test('when the daemon dies rates stay, held tasks are released on time, and the next daemon can lift them', () => {

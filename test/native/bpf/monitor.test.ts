@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { rmdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { bits64, id, MapView, Monitor, struct, u32 } from '../../../src/control/kernel/index.ts';
+import { bits64, type EventStream, id, MapView, Monitor, struct, u32 } from '../../../src/control/kernel/index.ts';
 import { AcgCgroup } from '../../../src/control/kernel/wire.ts';
 import { collect, repository, runIn, scratchTree, unable } from './scratch.ts';
 
@@ -193,6 +193,30 @@ describe.skipIf(why)('a ring too small', () => {
         expect(lost[type]).toBeGreaterThan(0);
         expect(seen.filter((e) => e.type === type).length + lost[type]!, type).toBe(counted);
       }
+    } finally {
+      tree.remove();
+      monitor.unload();
+    }
+  });
+});
+
+describe.skipIf(why)('a reader that has had enough', () => {
+  test('closes the stream in the midst of a drain: nothing more comes', () => {
+    const monitor = new Monitor({ pinRoot: false });
+    const tree = scratchTree();
+    try {
+      monitor.watch(tree.root);
+      // more than one turn takes: 256 KiB
+      runIn(tree.call, 'i=0; while [ $i -lt 1500 ]; do /bin/true; i=$((i+1)); done');
+      let heard = 0;
+      const stream: EventStream = monitor.events(() => {
+        heard++;
+        stream[Symbol.dispose]();
+      });
+      stream.drain();
+      expect(heard).toBeGreaterThan(0);
+      expect(heard).toBeLessThan(3 * 1500);
+      stream.drain();
     } finally {
       tree.remove();
       monitor.unload();

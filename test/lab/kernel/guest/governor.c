@@ -572,6 +572,76 @@ static void offline(void)
 	ungroup(CALL);
 }
 
+static void on_cpu(pid_t pid, int cpu)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	sched_setaffinity(pid, sizeof(one), &one);
+}
+
+static void hog(void *arg)
+{
+	struct sched_param first = { .sched_priority = 1 };
+
+	on_cpu(0, 1);
+	sched_setscheduler(0, SCHED_FIFO, &first);
+	spin(arg);
+}
+
+/* MB/s of a call whose one task can run on CPU 1 only. */
+static double paced(double mb)
+{
+	pid_t pid = crawler(CALL, mb, 1);
+	double grown;
+
+	on_cpu(pid, 1);
+	nap(0.5);
+	grown = -memory(CALL);
+	nap(2);
+	grown += memory(CALL);
+	stop(pid);
+	ungroup(CALL);
+	return grown / 2e6;
+}
+
+/*
+ * Thrown out and armed again, as the daemon does it, with the same maps. First while somebody who owes is in the callback and does not
+ * get to leave it, since a real-time task has his CPU; then with a CPU that was taken away under it and came back meanwhile.
+ */
+static void rearmed(void)
+{
+	struct bpf_map *table = bpf_object__find_map_by_name(object, "acg_partial");
+	int turn, left = 0;
+	double rates[2];
+	pid_t pid, over = 0;
+
+	group("hog");
+	for (turn = 0; turn < 2; turn++) {
+		pid = crawler(CALL, 0.5, 1);
+		on_cpu(pid, 1);
+		nap(0.425);
+		if (turn)
+			put("/sys/devices/system/cpu/cpu1/online", "0");
+		else
+			over = child("hog", 0, hog, NULL);
+		nap(0.1);
+		bpf_link__destroy(links[--link_count]);
+		nap(0.1);
+		if (turn)
+			put("/sys/devices/system/cpu/cpu1/online", "1");
+		links[link_count++] = bpf_map__attach_struct_ops(table);
+		if (!turn)
+			stop(over);
+		stop(pid);
+		left += abs(held_now());
+		ungroup(CALL);
+		rates[turn] = paced(8);
+	}
+	report("rearmed", "enabled=%d left=%d busy=%f back=%f", enabled(), left, rates[0], rates[1]);
+}
+
 /* Unloaded while tasks are held: they go on at once, unheld. */
 static void unloaded(void)
 {
@@ -684,6 +754,7 @@ static const struct {
 	{ "update", update },	  { "levels", levels }, { "agent", agent },	  { "graded", graded },
 	{ "guard", guard },	  { "offline", offline }, { "reused", reused },	  { "unloaded", unloaded },
 	{ "orphaned", orphaned }, { "detached", detached }, { "ceiling", ceilings },	  { "patience", patience },
+	{ "rearmed", rearmed },
 };
 
 int main(int argc, char **argv)
