@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <napi.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <string>
@@ -46,11 +47,20 @@ Napi::Value write_file(const Napi::CallbackInfo &info) {
   return info.Env().Undefined();
 }
 
+// (fd) -> whether this open file now holds the lock on its inode, which nobody else may hold until it is closed
+Napi::Value lock(const Napi::CallbackInfo &info) {
+  const int fd = info[0].As<Napi::Number>().Int32Value();
+  if (flock(fd, LOCK_EX | LOCK_NB) == 0) return Napi::Boolean::New(info.Env(), true);
+  if (errno == EWOULDBLOCK) return Napi::Boolean::New(info.Env(), false);
+  return fail(info.Env(), "flock", errno);
+}
+
 }  // namespace
 
 void add_file(Napi::Env env, Napi::Object exports) {
   exports.Set("readFile", Napi::Function::New(env, read_file, "readFile"));
   exports.Set("writeFile", Napi::Function::New(env, write_file, "writeFile"));
+  exports.Set("lock", Napi::Function::New(env, lock, "lock"));
 }
 
 }  // namespace acg

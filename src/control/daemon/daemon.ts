@@ -49,11 +49,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const start = Date.now();
   await using cleanup = new AsyncDisposableStack();
   mkdirSync(paths.runDir, { recursive: true, mode: 0o755 });
-  const runLock = await holdAlone(paths.runDir);
-  cleanup.defer(() => void runLock.close());
+  const runLock = holdAlone(paths.runDir);
+  cleanup.defer(() => runLock.close());
   const root = await openRoot(options.cgroupRoot === undefined ? {} : { cgroupRoot: options.cgroupRoot });
-  const rootLock = await holdAlone(root.cgroup.path);
-  cleanup.defer(() => void rootLock.close());
+  const rootLock = holdAlone(root.cgroup.path);
+  cleanup.defer(() => rootLock.close());
   // the tree's root goes with the last of its sessions; with one left it stays for the next daemon
   cleanup.defer(() => void root.cgroup.tryRemove());
 

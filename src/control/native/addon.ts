@@ -38,6 +38,7 @@ export interface Addon {
   statfsType(path: string): number;
   readFile(path: string): string;
   writeFile(path: string, text: string, flags: number): void;
+  lock(fd: number): boolean;
   schedExt(tid: number): void;
 }
 

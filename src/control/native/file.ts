@@ -12,3 +12,11 @@ export function readSmall(path: string): string {
 export function writeSmall(path: string, text: string, flags = 0): void {
   calling(path, (addon) => addon.writeFile(path, text, flags));
 }
+
+/**
+ * Takes the lock on an open file (flock(2), exclusive): false when another open file holds it. It ends with the descriptor, however the
+ * process ends. Throws SyscallError.
+ */
+export function lockFile(fd: number, path: string): boolean {
+  return calling(path, (addon) => addon.lock(fd));
+}

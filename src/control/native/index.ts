@@ -1,6 +1,6 @@
 /** The typed door to native/: what Node cannot do by itself. Loaded lazily; ACG_NATIVE_MISSING when it is not built. */
 export { addon as loadAddon, nativeProgram, prebuiltDirectory, SyscallError } from './addon.ts';
-export { readSmall, writeSmall } from './file.ts';
+export { lockFile, readSmall, writeSmall } from './file.ts';
 export { pidfdOpen, pidfdSendSignal } from './pidfd.ts';
 export { pipe } from './pipe.ts';
 export { enlist } from './sched.ts';

@@ -1,10 +1,9 @@
-import type { Server } from 'node:net';
 import type { Logger } from 'pino';
 import { type Config, formatSize, type KernelHealth, type ProgramHealth, type Tier } from '../../../model/index.ts';
 import { defaultPinRoot, type HeadroomEvent, isKept, missingPrivilege, unloadAll } from '../../kernel/index.ts';
 import type { Call } from '../call.ts';
 import type { Engine } from '../engine.ts';
-import { holdAlone } from '../lock.ts';
+import { holdAlone, type Lock } from '../lock.ts';
 import { Charge } from './charge.ts';
 import { type Hands, Heard } from './heard.ts';
 import { Programs } from './programs.ts';
@@ -35,7 +34,7 @@ export class KernelTier {
   #wanted: Choices | undefined;
   /** Why there are no programs at all. */
   #why = '';
-  #alone: Server | undefined;
+  #alone: Lock | undefined;
   #timer: NodeJS.Timeout | undefined;
   readonly #charge: Charge;
   /** Calls whose shims were answered before the scheduler took charge, and had started nothing when they were looked through. */
@@ -101,7 +100,7 @@ export class KernelTier {
   /** One daemon of a machine has the programs: the ring has one reader, and there is one sched_ext scheduler. */
   async #hold(): Promise<boolean> {
     try {
-      this.#alone ??= await holdAlone('the BPF programs');
+      this.#alone ??= holdAlone('the BPF programs');
       return true;
     } catch {
       this.#why = 'another daemon of this machine has the BPF programs';
