@@ -35,19 +35,33 @@ export async function adoptTree(
         adoption.removed.push(cgroup.path);
         continue;
       }
-      for (const record of await recordsOf(session.kept)) {
-        session.remember(record);
-        session.lastCall = Math.max(session.lastCall, Number(record.call.slice(record.call.lastIndexOf('.') + 1)));
-        session.done++;
-        if (record.killedBy !== undefined) session.killed++;
+      try {
+        await adoptSession(engine, session, recordsOf);
+      } catch (error) {
+        // a trace that cannot be read or opened: the others are not to wait for that, and the next daemon tries again
+        report(error, `take over session ${session.id}`);
+        continue;
       }
       adoption.sessions++;
-      await engine.take(session);
       await adoptCalls(engine, session, adoption, report);
     }
     tenant.tryRemove();
   }
   return adoption;
+}
+
+async function adoptSession(
+  engine: Engine,
+  session: Session,
+  recordsOf: (session: KeptSession) => Promise<CallRecord[]>,
+): Promise<void> {
+  for (const record of await recordsOf(session.kept)) {
+    session.remember(record);
+    session.lastCall = Math.max(session.lastCall, Number(record.call.slice(record.call.lastIndexOf('.') + 1)));
+    session.done++;
+    if (record.killedBy !== undefined) session.killed++;
+  }
+  await engine.take(session);
 }
 
 function readSession(cgroup: Cgroup): Session | undefined {

@@ -222,6 +222,18 @@ export class Engine {
   async open(shimPid: number, request: Open, signal: AbortSignal): Promise<Opening> {
     const { session, inCall } = this.#whereIs(shimPid);
     if (inCall) return { verdict: 'plain' };
+    const { maxCalls } = this.policy.config.session;
+    if (session.asking >= maxCalls)
+      throw new AcgError('ACG_LIMIT', `${session.asking} calls of the session wait already`);
+    session.asking++;
+    try {
+      return await this.#openIn(session, shimPid, request, signal);
+    } finally {
+      session.asking--;
+    }
+  }
+
+  async #openIn(session: Session, shimPid: number, request: Open, signal: AbortSignal): Promise<Opening> {
     await this.#turns.take(session.id, signal);
     if (signal.aborted) throw new AcgError('ACG_NO_CALL', `the shim ${shimPid} has hung up`);
     if (session.state !== 'running') throw new AcgError('ACG_NO_SESSION', `${session.id} is ending`);

@@ -38,6 +38,8 @@ export class Session {
   done = 0;
   killed = 0;
   lastCall = 0;
+  /** Shims whose question has no answer yet. */
+  asking = 0;
   agentOomKilled = false;
   /** What happened to background calls, for the model to read after its next call. Lost with the daemon. */
   untold: Feedback[] = [];

@@ -11,6 +11,7 @@ import type { Session } from './session.ts';
 const FIRST_MESSAGE_MS = 5_000;
 /** An answer that takes longer is announced, well within the time a shim waits by itself (3 s). */
 const LATE_MS = 500;
+/** Who has no question and no call goes first when there are more: nobody keeps others out by holding connections. */
 const MAX_CONNECTIONS = 4096;
 
 /**
@@ -21,15 +22,24 @@ export async function serveShims(
   path: string,
   engine: Engine,
   report: (error: unknown, doing: string) => void,
+  most = MAX_CONNECTIONS,
 ): Promise<{ close(): void }> {
   await rm(path, { force: true });
   const connections = new Set<Connection>();
   const server = createServer((socket) => {
+    if (connections.size >= most) {
+      const idle = [...connections].find((connection) => connection.idle);
+      if (!idle) {
+        socket.destroy();
+        return;
+      }
+      idle.leave();
+      connections.delete(idle);
+    }
     const connection = new Connection(socket, engine, report);
     connections.add(connection);
     socket.once('close', () => connections.delete(connection));
   });
-  server.maxConnections = MAX_CONNECTIONS;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(path, resolve);
@@ -85,6 +95,11 @@ class Connection {
     }
     this.#pid = pid;
     socket.on('data', (chunk) => this.#take(chunk));
+  }
+
+  /** Neither asks nor has a call: it has said nothing yet, or has had its answer. */
+  get idle(): boolean {
+    return this.#asking === undefined && this.#held === undefined;
   }
 
   #take(chunk: Buffer): void {

@@ -196,4 +196,22 @@ describe.skipIf(cannotRun)(`what is known of an end${cannotRun ? ` (${cannotRun}
     expect(await session.shell('exit 3').ended).toMatchObject({ code: 3 });
     expect((await session.calls()).at(-1)).toMatchObject({ call: 'full.3', exitCode: 3 });
   });
+
+  test('a session whose trace cannot be opened keeps nobody else from being taken over', async () => {
+    await using daemon = await configured('');
+    const [broken, whole] = [await daemon.session(), await daemon.session()];
+    const { trace } = (await daemon.client.sessions()).find(({ session }) => session === broken.id)!;
+    await daemon.crash();
+    rmSync(trace!);
+    mkdirSync(trace!);
+    await daemon.startProcess();
+    expect((await daemon.client.sessions()).map(({ session }) => session)).toEqual([whole.id]);
+    expect(daemon.log).toContain(`could not take over session ${broken.id}`);
+    expect(await whole.shell('exit 3').ended).toMatchObject({ code: 3 });
+    // the next daemon tries again
+    await daemon.crash();
+    rmSync(trace!, { recursive: true });
+    await daemon.startProcess();
+    expect(await daemon.client.sessions()).toHaveLength(2);
+  });
 });
