@@ -159,9 +159,10 @@ void BPF_PROG(acg_dispatch, s32 cpu, struct task_struct *prev)
 		return;
 	if (pinned_first && scx_bpf_dsq_move_to_local(DSQ_PINNED + cpu))
 		return;
-	if (shared && scx_bpf_dsq_move_to_local(DSQ_SHARED))
+	/* a move may let go of the run queue's lock: what came meanwhile to a queue that was empty would wait on an idle CPU */
+	if (scx_bpf_dsq_move_to_local(DSQ_SHARED))
 		return;
-	if (pinned && !pinned_first)
+	if (!pinned_first)
 		scx_bpf_dsq_move_to_local(DSQ_PINNED + cpu);
 }
 
