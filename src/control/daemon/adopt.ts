@@ -61,7 +61,7 @@ async function adoptSession(
     session.done++;
     if (record.killedBy !== undefined) session.killed++;
   }
-  await engine.take(session);
+  await engine.lifecycle.take(session);
 }
 
 function readSession(cgroup: Cgroup): Session | undefined {

@@ -103,7 +103,7 @@ function addRoutes(app: FastifyInstance, { engine, health, reconfigure, metrics 
   });
 
   routes.get('/v1/sessions', { schema: { response: { 200: z.array(SessionStatus) } } }, () =>
-    [...engine.sessions.values()].map((session) => engine.status(session)),
+    [...engine.sessions.values()].map((session) => engine.lifecycle.status(session)),
   );
   routes.post(
     '/v1/sessions',
@@ -113,7 +113,7 @@ function addRoutes(app: FastifyInstance, { engine, health, reconfigure, metrics 
       if (requester.uid !== 0 && request.body.uid !== undefined && request.body.uid !== requester.uid)
         throw new AcgError('ACG_NOT_ROOT', 'only root may start a session for another user');
       reply.status(201);
-      return await engine.createSession(request.body, requester);
+      return await engine.lifecycle.create(request.body, requester);
     },
   );
   routes.get(
@@ -122,13 +122,13 @@ function addRoutes(app: FastifyInstance, { engine, health, reconfigure, metrics 
     (request) => {
       const session = engine.sessions.get(request.params.session);
       if (!session) throw new AcgError('ACG_NO_SESSION', request.params.session);
-      return engine.status(session);
+      return engine.lifecycle.status(session);
     },
   );
   routes.delete(
     '/v1/sessions/:session',
     { schema: { params: SessionPath, body: SessionEnd.nullish(), response: { 200: SessionStatus } } },
-    (request) => engine.endSession(request.params.session, withoutUndefined(request.body ?? {})),
+    (request) => engine.lifecycle.end(request.params.session, withoutUndefined(request.body ?? {})),
   );
 
   const CallQuery = z.object({

@@ -1,14 +1,5 @@
 import { relative } from 'node:path';
-import {
-  AcgError,
-  type CallRecord,
-  type Config,
-  formatDuration,
-  type Priority,
-  redactCommand,
-  type SessionRequest,
-  type SessionStatus,
-} from '../../model/index.ts';
+import { AcgError, type CallRecord, type Config, formatDuration, redactCommand } from '../../model/index.ts';
 import { type Cgroup, parsePlace, type Root, tenantName } from '../cgroup/index.ts';
 import type { Open } from '../intercept/index.ts';
 import {
@@ -27,11 +18,12 @@ import { CallsByData } from './calls-by-data.ts';
 import { enlistAll } from './enlist.ts';
 import type { KeptCall } from './kept.ts';
 import { PolicyDriver } from './policy-driver.ts';
-import { cgroupDirectoryOf, commandLine, identify, moveTree, onGone } from './processes.ts';
-import { createSession, type Session } from './session.ts';
+import { cgroupDirectoryOf, commandLine, identify, moveTree } from './processes.ts';
+import type { Session } from './session.ts';
+import { SessionLifecycle } from './session-lifecycle.ts';
 import type { TraceStore } from './trace-store.ts';
 import { Turns } from './turns.ts';
-import { inForceOf, measured } from './usage.ts';
+import { measured } from './usage.ts';
 
 /** The answer to a shim's question. */
 export type Opening =
@@ -47,8 +39,7 @@ type Report = (error: unknown, doing: string) => void;
  */
 export class Engine {
   readonly sessions = new Map<string, Session>();
-  /** Sessions by the path of their agent leaf. */
-  readonly #agents = new Map<string, Session>();
+  readonly lifecycle: SessionLifecycle;
   readonly root: Pick<Root, 'cgroup' | 'mount' | 'enabled'>;
   readonly controllers: Controllers;
   readonly policy: PolicyDriver;
@@ -58,11 +49,8 @@ export class Engine {
   /** Our scheduler runs what asks for it (policy SCHED_EXT): calls do. */
   schedExt = false;
   readonly #traces: TraceStore;
-  readonly #report: Report;
   readonly #explained: (explanation: Explanation) => void;
   readonly #turns: Turns;
-  readonly #owners = new Map<string, { close(): void }>();
-  readonly #endings = new Map<string, Promise<SessionStatus>>();
 
   /** `report` hears of every failure that no caller waits for, `explained` of every decision. `capacityBytes`: for all sessions together. */
   constructor(
@@ -76,7 +64,6 @@ export class Engine {
     this.root = root;
     this.controllers = new Set(root.enabled);
     this.#traces = traces;
-    this.#report = report;
     this.#explained = explained;
     const hands = {
       root: root.cgroup,
@@ -91,122 +78,15 @@ export class Engine {
     this.#turns = new Turns(() => this.policy.state);
     this.policy = new PolicyDriver(config, capacityBytes, this.controllers, hands, report);
     this.calls = new CallLifecycle(this.controllers, this.policy, traces, report);
+    this.lifecycle = new SessionLifecycle(this.sessions, root.cgroup, this.calls, this.policy, traces, report);
     this.statuses = new CallStatuses(this.sessions, this.controllers);
     this.byData = new CallsByData(this.sessions, this.calls, this.statuses, this.policy, traces);
-  }
-
-  /** Throws ACG_BAD_REQUEST, ACG_SESSION_EXISTS, ACG_LIMIT, ACG_TRACE_WRITE, CgroupFileError; then nothing of the session is left. */
-  async createSession(
-    request: SessionRequest,
-    requester: { pid: number; uid: number },
-    now = Date.now(),
-  ): Promise<SessionStatus> {
-    const owner = request.owned ? identify(requester.pid) : undefined;
-    if (request.owned && !owner) throw new AcgError('ACG_BAD_REQUEST', 'the owner is gone already');
-    this.#checkRoom(request.tenant ?? 'default');
-    const session = createSession(this.root.cgroup, request, owner, request.uid ?? requester.uid, now);
-    try {
-      await this.take(session);
-    } catch (error) {
-      await session.cgroup.end();
-      throw error;
-    }
-    this.#traces.writeSession(session.kept, this.priorityOf(session));
-    return this.status(session);
-  }
-
-  #checkRoom(tenant: string): void {
-    const { tenants } = this.policy.config;
-    const most = Object.hasOwn(tenants, tenant) ? tenants[tenant]!.maxSessions : 1000;
-    // in the tree, where those are too that are being made
-    const place = tenantName(tenant);
-    const cgroups = this.root.cgroup.child(place).children();
-    const running = cgroups.filter(({ name }) => parsePlace(`${place}/${name}`)?.kind === 'session').length;
-    if (running >= most) throw new AcgError('ACG_LIMIT', `tenant ${tenant} has ${running} sessions`);
-  }
-
-  /** Puts a session, new or re-adopted, under this engine's care. */
-  async take(session: Session): Promise<void> {
-    await this.#traces.open(session.kept);
-    this.sessions.set(session.id, session);
-    this.#agents.set(session.agent.path, session);
-    const { tenant, priority, limits, owner } = session.kept;
-    const budget = limits.memoryBytes;
-    const { cgroup, agent } = session;
-    const inForce = { tenant: inForceOf(cgroup.parent), session: inForceOf(cgroup), agent: inForceOf(agent) };
-    this.policy.send({
-      type: 'session-start',
-      session: session.id,
-      tenant,
-      ...(priority !== undefined && { priority }),
-      ...(budget !== undefined && { budget }),
-      inForce,
-    });
-    if (owner)
-      this.#owners.set(
-        session.id,
-        onGone(owner, () => this.#endLater(session.id)),
-      );
-  }
-
-  /** Kills all that the session started, waits for it, removes its cgroups. Asked twice, both get the one answer. Throws ACG_NO_SESSION. */
-  endSession(id: string, result: { exitCode?: number | null; signal?: string | null } = {}): Promise<SessionStatus> {
-    const session = this.sessions.get(id);
-    if (!session) throw new AcgError('ACG_NO_SESSION', id);
-    let ending = this.#endings.get(id);
-    if (!ending) {
-      // one that failed can be asked for again
-      ending = this.#end(session, result).finally(() => this.#endings.delete(id));
-      this.#endings.set(id, ending);
-    }
-    return ending;
-  }
-
-  async #end(session: Session, result: { exitCode?: number | null; signal?: string | null }): Promise<SessionStatus> {
-    session.state = 'ending';
-    this.#owners.get(session.id)?.close();
-    this.#owners.delete(session.id);
-    this.calls.waiting.refuseAll(session);
-    for (const call of session.calls.values()) this.calls.noteKill(call, 'session');
-    session.spare.drop();
-    session.cgroup.kill();
-    await session.cgroup.waitEmpty();
-    for (const call of [...session.calls.values()]) await this.calls.finish(session, call);
-    for (const record of session.logged.values()) this.#traces.write(session.id, { ...record, killedBy: 'session' });
-    session.agentOomKilled ||= (session.agent.read('memory.events')?.oomKill ?? 0) > 0;
-    await this.#traces.flush(session.id);
-    await session.cgroup.remove();
-    session.state = 'ended';
-    session.end = Date.now();
-    this.sessions.delete(session.id);
-    this.#agents.delete(session.agent.path);
-    // the last session of a tenant takes the tenant's cgroup along; a new one may be on its way in
-    session.cgroup.parent.tryRemove();
-    const priority = this.priorityOf(session);
-    this.policy.sessionEnded(session.id, session.kept.tenant);
-    const { end, agentOomKilled } = session;
-    this.#traces.writeSession(session.kept, priority, { ...result, end, agentOomKilled });
-    await this.#traces.close(session.id);
-    return session.status(this.#traces.path(session.kept), priority);
-  }
-
-  status(session: Session): SessionStatus {
-    return session.status(this.#traces.path(session.kept), this.priorityOf(session));
-  }
-
-  /** In force: what a session that is there asked for, or its tenant's, which is the highest it can have. */
-  priorityOf({ id }: Session): Priority {
-    return this.policy.state.sessions[id]!.priority;
-  }
-
-  #endLater(id: string): void {
-    if (this.sessions.has(id)) this.endSession(id).catch((error) => this.#report(error, `end session ${id}`));
   }
 
   /** The session the process is in, and whether it is inside a call of it already. Throws ACG_FOREIGN_SESSION. */
   #whereIs(pid: number): { session: Session; inCall: boolean } {
     const directory = cgroupDirectoryOf(pid, this.root.mount);
-    const ofAgent = directory === undefined ? undefined : this.#agents.get(directory);
+    const ofAgent = directory === undefined ? undefined : this.lifecycle.ofAgentLeaf.get(directory);
     if (ofAgent) return { session: ofAgent, inCall: false };
     const place = directory === undefined ? undefined : parsePlace(relative(this.root.cgroup.path, directory));
     const session = place && 'session' in place ? this.sessions.get(place.session) : undefined;
@@ -361,8 +241,7 @@ export class Engine {
   /** Stops watching; the sessions live on for the next daemon. */
   async release(): Promise<void> {
     this.policy.close();
-    for (const watch of this.#owners.values()) watch.close();
-    this.#owners.clear();
+    this.lifecycle.release();
     for (const session of this.sessions.values()) {
       session.spare.drop();
       for (const call of session.calls.values()) call.unwatch();

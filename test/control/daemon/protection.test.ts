@@ -20,7 +20,7 @@ test('sessions are told about when something changes, and all of them to a progr
   const [bounded, free, ended] = [session(1, { memoryBytes: 100 }), session(2, {}), session(3, {}, 'ended')];
   const sessions = new Map([bounded, free, ended].map((s) => [String(s.cgroup.id), s]));
   const policy = { config: { session: {} } };
-  const engine = { sessions, policy, priorityOf: () => 'normal' } as unknown as Engine;
+  const engine = { sessions, policy, lifecycle: { priorityOf: () => 'normal' } } as unknown as Engine;
   const protection = new Protection();
   const first = listener();
 

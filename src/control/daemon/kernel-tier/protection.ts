@@ -24,7 +24,7 @@ export class Protection {
       const need: MemoryNeed = {
         most: session.kept.limits.memoryBytes ?? policy.config.session.budget ?? UNBOUNDED,
         running: session.calls.size,
-        priority: engine.priorityOf(session),
+        priority: engine.lifecycle.priorityOf(session),
       };
       const words = JSON.stringify(need);
       if (!fresh && this.#told.get(session) === words) continue;
