@@ -50,7 +50,11 @@ export function runawayAgents(d: Draft): void {
       if (s.agent.working < limits.agentSoft) s.reported = false;
       continue;
     }
-    if (modeOf(d, s) === 'off') continue;
+    if (modeOf(d, s) === 'off') {
+      // what was in force is lifted with all else
+      s.throttledSince = null;
+      continue;
+    }
     const grown = `the agent itself uses ${formatSize(s.agent.working)}, its baseline is ${formatSize(s.baseline)}`;
     if (!s.reported) {
       s.reported = true;
