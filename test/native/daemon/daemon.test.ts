@@ -160,41 +160,27 @@ describe.skipIf(cannotRun)(`the daemon${cannotRun ? ` (${cannotRun})` : ''}`, ()
   });
 
   test('a session has the priority of its tenant, or a lower one; what is asked beyond that is said not to be in force', async () => {
-    const dir = mkdtempSync(join(tmpdir(), 'acg-config-'));
-    const file = join(dir, 'a.yaml');
-    try {
-      writeFileSync(file, 'tenants: { prod: { priority: high } }\n');
-      await using daemon = await TestDaemon.start(cgroup2Mount()!, ['--config', file]);
-      const { client } = daemon;
-      expect(await client.createSession({ tenant: 'prod' })).toMatchObject({ priority: 'high', notEnforced: [] });
-      const lower = { tenant: 'prod', priority: 'low' } as const;
-      expect(await client.createSession(lower)).toMatchObject({ priority: 'low', notEnforced: [] });
-      expect(await client.createSession({ tenant: 'dev', priority: 'high' })).toMatchObject({
-        priority: 'normal',
-        notEnforced: ['priority high: tenant dev allows normal (tenants.dev.priority)'],
-      });
-    } finally {
-      rmSync(dir, { recursive: true });
-    }
+    await using daemon = await TestDaemon.configured(cgroup2Mount()!, 'tenants: { prod: { priority: high } }\n');
+    const { client } = daemon;
+    expect(await client.createSession({ tenant: 'prod' })).toMatchObject({ priority: 'high', notEnforced: [] });
+    const lower = { tenant: 'prod', priority: 'low' } as const;
+    expect(await client.createSession(lower)).toMatchObject({ priority: 'low', notEnforced: [] });
+    expect(await client.createSession({ tenant: 'dev', priority: 'high' })).toMatchObject({
+      priority: 'normal',
+      notEnforced: ['priority high: tenant dev allows normal (tenants.dev.priority)'],
+    });
   });
 
   test('a dry run says what it would have done, and does nothing', async () => {
-    const dir = mkdtempSync(join(tmpdir(), 'acg-config-'));
-    const file = join(dir, 'a.yaml');
-    try {
-      writeFileSync(file, 'call: { timeLimit: 200ms }\n');
-      await using daemon = await TestDaemon.start(cgroup2Mount()!, ['--config', file, '--dry-run']);
-      const session = await daemon.session();
-      expect(await session.shell('sleep 1; exit 4').ended).toMatchObject({ code: 4 });
-      const [call] = await session.calls();
-      expect(call).toMatchObject({ exitCode: 4 });
-      expect(call!.feedback).toBeUndefined();
-      expect(call!.explanations!.map((e) => e.text).join()).toMatch(
-        /would have: killed it: ran for \d+ ms, limit 200 ms/,
-      );
-    } finally {
-      rmSync(dir, { recursive: true });
-    }
+    await using daemon = await TestDaemon.configured(cgroup2Mount()!, 'call: { timeLimit: 200ms }\n', ['--dry-run']);
+    const session = await daemon.session();
+    expect(await session.shell('sleep 1; exit 4').ended).toMatchObject({ code: 4 });
+    const [call] = await session.calls();
+    expect(call).toMatchObject({ exitCode: 4 });
+    expect(call!.feedback).toBeUndefined();
+    expect(call!.explanations!.map((e) => e.text).join()).toMatch(
+      /would have: killed it: ran for \d+ ms, limit 200 ms/,
+    );
   });
 
   test('the API describes itself', async () => {

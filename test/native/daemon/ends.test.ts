@@ -1,6 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { Cgroup } from '../../../src/control/cgroup/index.ts';
@@ -13,13 +12,7 @@ const until = (condition: () => boolean | Promise<boolean>) =>
   expect.poll(condition, { timeout: 10_000, interval: 20 }).toBe(true);
 
 /** A daemon with this configuration. */
-function configured(text: string): Promise<TestDaemon> {
-  const folder = mkdtempSync(join(tmpdir(), 'acg-ends-'));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
-  const file = join(folder, 'agentcgroup.yaml');
-  writeFileSync(file, text);
-  return TestDaemon.start(cgroup2Mount()!, ['--config', file]);
-}
+const configured = (yaml: string) => TestDaemon.configured(cgroup2Mount()!, yaml);
 
 /** The session's only call, once it is there and its command runs. */
 async function running(session: TestSession) {
@@ -31,16 +24,22 @@ async function running(session: TestSession) {
   return { call: call!, cgroup: new Cgroup(call!.cgroup!) };
 }
 
+/** The daemon has killed a call at its time limit and died: its shim, stopped meanwhile, has told nobody of the end. */
+async function diedAfterKill(daemon: TestDaemon) {
+  const session = await daemon.session();
+  const shell = session.shell('sleep 1000');
+  const { cgroup } = await running(session);
+  process.kill(shell.pid, 'SIGSTOP');
+  await until(() => !cgroup.populated());
+  await daemon.crash();
+  return { session, shell };
+}
+
 describe.skipIf(cannotRun)(`what is known of an end${cannotRun ? ` (${cannotRun})` : ''}`, () => {
   describe('a daemon that dies between a kill and its record: the next one says who did it, and why', () => {
     test('to a shim that reports the end to the next one', async () => {
       await using daemon = await configured('call: { timeLimit: 500ms }\n');
-      const session = await daemon.session();
-      const shell = session.shell('sleep 1000');
-      const { cgroup } = await running(session);
-      process.kill(shell.pid, 'SIGSTOP');
-      await until(() => !cgroup.populated());
-      await daemon.crash();
+      const { session, shell } = await diedAfterKill(daemon);
       await daemon.startProcess();
       process.kill(shell.pid, 'SIGCONT');
       expect(await shell.ended).toMatchObject({ code: 137 });
@@ -52,12 +51,7 @@ describe.skipIf(cannotRun)(`what is known of an end${cannotRun ? ` (${cannotRun}
 
     test('of a call whose shim is gone as well', async () => {
       await using daemon = await configured('call: { timeLimit: 500ms }\n');
-      const session = await daemon.session();
-      const shell = session.shell('sleep 1000');
-      const { cgroup } = await running(session);
-      process.kill(shell.pid, 'SIGSTOP');
-      await until(() => !cgroup.populated());
-      await daemon.crash();
+      const { session, shell } = await diedAfterKill(daemon);
       process.kill(shell.pid, 'SIGKILL');
       await shell.ended;
       await daemon.startProcess();

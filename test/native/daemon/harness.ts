@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -38,6 +38,16 @@ export class TestDaemon {
    */
   static async start(mount: string, extra: string[] = [], tier: Config['tier'] | null = 'cgroup'): Promise<TestDaemon> {
     const daemon = new TestDaemon(mount, tier === null ? extra : ['--tier', tier, ...extra]);
+    await daemon.startProcess();
+    return daemon;
+  }
+
+  /** One with this configuration, and `extra` arguments as above. */
+  static async configured(mount: string, yaml: string, extra: string[] = []): Promise<TestDaemon> {
+    const daemon = new TestDaemon(mount, ['--tier', 'cgroup', ...extra]);
+    const file = join(daemon.dir, 'agentcgroup.yaml');
+    writeFileSync(file, yaml);
+    daemon.#extra.push('--config', file);
     await daemon.startProcess();
     return daemon;
   }
